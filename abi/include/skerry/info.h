@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Structures that job_create takes and that object_info and system_info fill in.
+ */
+#ifndef SKERRY_INFO_H
+#define SKERRY_INFO_H
+
+#include <skerry/types.h>
+
+#define SK_NAME_MAX 32u /* bytes of a process or thread name, NUL included */
+
+/* What a job may use. Carved out of the parent at job_create, given back when the job ends. */
+struct sk_budget {
+    uint64_t pages;    /* page frames: memory objects and page tables */
+    uint64_t objects;  /* kernel objects of any type, wait set members included */
+    uint64_t handles;  /* handle table entries, and handles in flight */
+    uint64_t messages; /* messages in flight */
+    uint64_t threads;
+};
+
+struct sk_job_info {
+    uint64_t id;
+    struct sk_budget limit; /* after what was carved out for children */
+    struct sk_budget used;
+    uint32_t processes;
+    uint32_t children;
+};
+
+enum sk_process_state {
+    SK_PROCESS_NEW = 0, /* created, not started */
+    SK_PROCESS_RUNNING,
+    SK_PROCESS_DYING, /* killed or exited, being torn down */
+    SK_PROCESS_DEAD,
+};
+
+/* Why a process ended. */
+enum sk_exit_reason {
+    SK_EXIT_NONE = 0,
+    SK_EXIT_EXITED,      /* process_exit, or its last thread ended */
+    SK_EXIT_KILLED,      /* process_kill or job_kill */
+    SK_EXIT_FAULT,       /* a fault that nobody handles */
+    SK_EXIT_OVER_BUDGET, /* touched memory that its job could not pay */
+};
+
+struct sk_process_info {
+    uint64_t id;
+    uint64_t job_id;
+    uint32_t state;       /* enum sk_process_state */
+    uint32_t exit_reason; /* enum sk_exit_reason */
+    int64_t exit_code;
+    uint32_t threads;
+    uint32_t handles;
+    uint64_t mapped_pages;   /* populated page table entries */
+    uint64_t run_time_ns;    /* CPU time of its threads, those that ended included */
+    char name[SK_NAME_MAX];
+};
+
+struct sk_thread_info {
+    uint64_t id;
+    uint32_t priority;
+    uint32_t state; /* 0 ready or running, 1 blocked, 2 suspended, 3 dead */
+    uint64_t run_time_ns;
+};
+
+struct sk_memory_info {
+    uint64_t size;            /* bytes */
+    uint64_t committed_pages; /* frames it owns */
+    uint64_t physical;        /* DMA memory only: its first physical address, else 0 */
+};
+
+/* Topics of system_info. */
+enum sk_system_topic {
+    SK_SYSTEM_GENERAL = 0, /* one struct sk_system_info */
+    SK_SYSTEM_PROCESSES,   /* an array of struct sk_process_info */
+    SK_SYSTEM_HARTS,       /* an array of struct sk_hart_info */
+};
+
+struct sk_system_info {
+    uint64_t uptime_ns;
+    uint64_t timebase_hz;
+    uint64_t memory_total_pages;
+    uint64_t memory_free_pages;
+    uint64_t objects[SK_TYPE_COUNT]; /* live objects by type */
+    uint64_t messages;               /* queued messages */
+    uint64_t handles;                /* entries in all tables, and in flight */
+    uint64_t kernel_pages;           /* frames the kernel holds for itself */
+    uint32_t harts;
+    uint32_t reserved;
+};
+
+struct sk_hart_info {
+    uint64_t hart_id;
+    uint64_t timer_interrupts;
+    uint64_t switches;
+    uint64_t system_calls;
+    uint64_t idle_ns;
+    uint64_t ipi_received;
+};
+
+#endif
