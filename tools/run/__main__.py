@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""./run: the command line."""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+
+from common import INTERRUPTED, ROOT, Stop, USAGE, say
+
+COMMANDS = {
+    "serve": "build if needed, boot, serve the web page (the default)",
+    "test": "build, then run the tests: all of them, or the suites named",
+    "bench": "measure: all groups, or those named",
+    "build": "build only",
+    "gdb": "boot under gdb",
+    "check": "format, static analysis, layering",
+    "clean": "remove everything that ./run made",
+}
+EPILOG = """\
+exit status: 0 good, 1 failure, 2 usage, 3 a tool is missing, 130 Ctrl-C
+environment: CROSS=prefix- names another cross compiler
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Stop("%s (try ./run %s--help)" % (message, self.prog[6:] + " " if self.prog[6:] else ""),
+                   USAGE)
+
+
+def common_options(parser):
+    parser.add_argument("--offline", action="store_true",
+                        help="install nothing and download nothing")
+
+
+def guest_options(parser):
+    common_options(parser)
+    parser.add_argument("--port", type=int, default=8080, metavar="N",
+                        help="port of 127.0.0.1 that leads to the guest's port 80 "
+                             "(default 8080; 0 takes a free one)")
+    parser.add_argument("--smp", type=int, default=4, metavar="N", help="harts (default 4)")
+    parser.add_argument("--mem", default="128M", metavar="M", help="memory (default 128M)")
+    parser.add_argument("--net", default="user", metavar="user|none|tap:IFNAME",
+                        help="network: QEMU's own (default), none, or an existing tap interface")
+    parser.add_argument("--www", metavar="DIR", help="serve DIR instead of the shipped pages")
+    parser.add_argument("--append", default="", metavar="WORDS", help="kernel command line")
+    parser.add_argument("--qemu", default="", metavar="ARGS", help="extra arguments for QEMU")
+
+
+def make_parser(command):
+    parser = Parser(prog="./run " + command, description=COMMANDS[command] + ".", epilog=EPILOG,
+                    formatter_class=argparse.RawDescriptionHelpFormatter)
+    if command in ("serve", "gdb"):
+        guest_options(parser)
+    if command == "serve":
+        parser.add_argument("--timeout", type=float, default=0, metavar="S",
+                            help="fail if no page was served within S seconds (default: never)")
+    elif command == "gdb":
+        parser.add_argument("gdb_args", nargs="*", metavar="GDB-ARGUMENT",
+                            help="more arguments for gdb, after --")
+    elif command == "test":
+        common_options(parser)
+        parser.add_argument("--timeout", type=float, default=0, metavar="S",
+                            help="a test that takes longer than S seconds hangs "
+                                 "(default: its own limit)")
+        parser.add_argument("suites", nargs="*", metavar="SUITE",
+                            help="host, kernel, ipc, system, http, bench (default: all)")
+    elif command == "bench":
+        common_options(parser)
+        parser.add_argument("groups", nargs="*", metavar="GROUP",
+                            help="the part of a name before the first dot (default: all)")
+    elif command in ("build", "check"):
+        common_options(parser)
+    return parser
+
+
+def top_help():
+    lines = ["usage: ./run [COMMAND] [OPTIONS]", "",
+             "Builds, boots, tests and measures Skerry.", "", "commands:"]
+    lines += ["  %-7s %s" % item for item in COMMANDS.items()]
+    lines += ["", "./run COMMAND --help lists a command's options; ./run --version prints the version.",
+              "", EPILOG.rstrip()]
+    print("\n".join(lines))
+
+
+def version():
+    """As the build sees it (git describe)."""
+    try:
+        done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT,
+                              capture_output=True, text=True)
+        return done.stdout.strip() or "unknown"
+    except FileNotFoundError:
+        return "unknown"
+
+
+def dispatch(command, options):
+    # Imported here, so that --help works whatever a command needs.
+    if command in ("serve", "gdb"):
+        import serve
+        return getattr(serve, command)(options)
+    if command == "test":
+        import suites
+        return suites.main(options)
+    if command == "bench":
+        import bench
+        return bench.main(options)
+    if command == "check":
+        import check
+        return check.main(options)
+    import build
+    if command == "clean":
+        build.clean()
+        return 0
+    import packages
+    packages.need(packages.BUILD, options.offline)
+    build.build(options.offline)
+    print("build/Image\nbuild/bootfs.cpio")
+    return 0
+
+
+def main(argv):
+    if argv and argv[0] in ("--help", "-h", "help"):
+        top_help()
+        return 0
+    if argv and argv[0] == "--version":
+        print("skerry " + version())
+        return 0
+    command, rest = "serve", argv
+    if argv and not argv[0].startswith("-"):
+        command, rest = argv[0], argv[1:]
+        if command not in COMMANDS:
+            raise Stop("no command '%s' (try ./run --help)" % command, USAGE)
+    return dispatch(command, make_parser(command).parse_args(rest))
+
+
+def on_signal(number, _):
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("LC_ALL", "C.UTF-8")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        say("ended by Ctrl-C")
+        sys.exit(INTERRUPTED)
+    except Stop as stop:
+        say(str(stop))
+        sys.exit(stop.status)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

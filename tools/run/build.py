@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Makes and repairs the build directories.
+
+The lock is flock on the project's folder itself: exclusive while a build changes files,
+shared while somebody copies what was built. So two ./run never see a half-written Image.
+"""
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+from common import ROOT, Stop, say
+from packages import cross_prefix
+
+GUEST, HOST = "build", "build-host"
+SETUP = {
+    GUEST: ["--cross-file", "cross-riscv64.txt"],
+    HOST: ["-Db_sanitize=address,undefined", "-Db_lundef=false",
+           "--force-fallback-for=lwip,llhttp,libfdt"],
+}
+TOOLCHAIN_FILE = "toolchain.txt"
+
+
+def path(*parts):
+    return os.path.join(ROOT, *parts)
+
+
+@contextlib.contextmanager
+def locked(exclusive):
+    fd = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        try:
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another ./run that is building")
+            fcntl.flock(fd, kind)
+        yield
+    finally:
+        os.close(fd)
+
+
+def toolchain_text():
+    return "[constants]\ncross = '%s'\n" % cross_prefix()
+
+
+def why_stale(name):
+    """Why an existing build directory cannot be used as it is, or None."""
+    folder = path(name)
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        return "is incomplete"
+    try:
+        with open(os.path.join(folder, "meson-info", "meson-info.json")) as f:
+            info = json.load(f)
+        made_for = info["directories"]["source"]
+        made_by = info["meson_version"]["full"]
+    except (OSError, ValueError, KeyError):
+        return "is damaged"
+    if os.path.realpath(made_for) != os.path.realpath(ROOT):
+        return "was made for another source folder"
+    version = subprocess.run(["meson", "--version"], capture_output=True, text=True).stdout.strip()
+    if version != made_by:
+        return "was made by Meson %s (this is %s)" % (made_by, version)
+    if name == GUEST:
+        try:
+            with open(os.path.join(folder, TOOLCHAIN_FILE)) as f:
+                before = f.read()
+        except OSError:
+            before = toolchain_text() if "CROSS" not in os.environ else ""
+        if before != toolchain_text():
+            return "was made with another toolchain"
+    return None
+
+
+def run_quietly(command, announcement):
+    """Runs a tool, announced if it takes longer than a moment. Returns (ok, output)."""
+    announce = threading.Timer(1.5, say, [announcement])
+    announce.start()
+    try:
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace")
+    finally:
+        announce.cancel()
+    return done.returncode == 0, done.stdout
+
+
+def fetch_sources(offline):
+    """The libraries' sources, in subprojects/."""
+    command = [sys.executable, "-B", path("tools", "fetch_sources.py")]
+    if subprocess.call(command + (["--offline"] if offline else []), stdout=sys.stderr) != 0:
+        raise Stop("the libraries' sources could not be had")
+
+
+def setup(name):
+    folder = path(name)
+    os.makedirs(folder, exist_ok=True)
+    command = ["meson", "setup", name, "--wrap-mode=nodownload"] + SETUP[name]
+    if name == GUEST:
+        with open(os.path.join(folder, TOOLCHAIN_FILE), "w") as f:
+            f.write(toolchain_text())
+        command += ["--cross-file", os.path.join(name, TOOLCHAIN_FILE)]
+    ok, output = run_quietly(command, "setting up %s/" % name)
+    if not ok:
+        shutil.rmtree(folder, ignore_errors=True)
+        sys.stderr.write(output)
+        raise Stop("Meson could not set up %s/ (its messages are above)" % name)
+
+
+def ninja(name):
+    return run_quietly(["ninja", "-C", name], "building %s/" % name)
+
+
+def make(name):
+    """Brings one build directory up to date. The caller holds the exclusive lock."""
+    if os.path.exists(path(name)):
+        reason = why_stale(name)
+        if reason:
+            say("%s/ %s: making it anew" % (name, reason))
+            shutil.rmtree(path(name))
+    if not os.path.exists(path(name)):
+        setup(name)
+    ok, output = ninja(name)
+    if not ok and "FAILED:" not in output:
+        # Not a compiler's complaint, so the build directory itself is at fault.
+        say("%s/ is out of step with the sources: making it anew" % name)
+        shutil.rmtree(path(name))
+        setup(name)
+        ok, output = ninja(name)
+    if not ok:
+        sys.stderr.write(output)
+        raise Stop("the build failed (its messages are above)")
+
+
+def build(offline=False, host=False):
+    with locked(exclusive=True):
+        fetch_sources(offline)
+        make(GUEST)
+        if host:
+            make(HOST)
+    for name in ("Image", "bootfs.cpio"):
+        if not os.path.exists(path(GUEST, name)):
+            raise Stop("the build made no %s/%s" % (GUEST, name))
+
+
+@contextlib.contextmanager
+def boot_files(bootfs=None):
+    """A private copy of (Image, boot archive), so that a later build cannot touch them."""
+    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
+        with locked(exclusive=False):
+            image = shutil.copy(path(GUEST, "Image"), folder)
+            archive = shutil.copy(bootfs or path(GUEST, "bootfs.cpio"), folder)
+        yield image, archive
+
+
+def clean():
+    """Removes what ./run made outside git."""
+    names = [n for n in os.listdir(ROOT)
+             if os.path.isdir(path(n)) and (n == "build" or n.startswith("build-"))]
+    sources = path("subprojects")
+    names += [os.path.join("subprojects", n) for n in os.listdir(sources)
+              if n != "packagefiles" and os.path.isdir(os.path.join(sources, n))]
+    with locked(exclusive=True):
+        for name in names:
+            shutil.rmtree(path(name))
+        for folder, dirs, _ in os.walk(ROOT):
+            dirs[:] = [d for d in dirs if d != ".git"]
+            if "__pycache__" in dirs:
+                shutil.rmtree(os.path.join(folder, "__pycache__"))
+                dirs.remove("__pycache__")
+    say("removed: %s" % (", ".join(n + "/" for n in sorted(names)) or "nothing was there"))

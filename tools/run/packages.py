@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tools that each command needs, and how they get onto a Debian machine."""
+import os
+import shutil
+import subprocess
+import sys
+
+from common import Stop, TOOL_MISSING, say
+
+TESTED = "Debian 12 (bookworm)"
+
+
+def cross_prefix():
+    return os.environ.get("CROSS", "riscv64-unknown-elf-")
+
+
+def have_picolibc():
+    gcc = cross_prefix() + "gcc"
+    if not shutil.which(gcc):
+        return False
+    found = subprocess.run([gcc, "-print-file-name=picolibc.specs"], capture_output=True, text=True)
+    return os.path.isabs(found.stdout.strip())
+
+
+def have_module(name):
+    return subprocess.run(["pkg-config", "--exists", name], check=False).returncode == 0 \
+        if shutil.which("pkg-config") else False
+
+
+def have_meson():
+    if not shutil.which("meson"):
+        return False
+    version = subprocess.run(["meson", "--version"], capture_output=True, text=True).stdout
+    return [int(n) for n in version.strip().split(".")[:2] if n.isdigit()] >= [1, 0]
+
+
+def on_path(*names):
+    return lambda: any(shutil.which(n) for n in names)
+
+
+# name shown to people: (Debian package, test)
+TOOLS = {
+    "git": ("git", on_path("git")),
+    "meson 1.0": ("meson", have_meson),
+    "ninja 1.10": ("ninja-build", on_path("ninja")),
+    "riscv64-unknown-elf-gcc 12": ("gcc-riscv64-unknown-elf",
+                                   lambda: shutil.which(cross_prefix() + "gcc") is not None),
+    "picolibc 1.8": ("picolibc-riscv64-unknown-elf", have_picolibc),
+    "gcc (native)": ("gcc", on_path("cc")),
+    "libc headers": ("libc6-dev", lambda: os.path.exists("/usr/include/stdio.h")),
+    "qemu-system-riscv64 7.2": ("qemu-system-misc", on_path("qemu-system-riscv64")),
+    "gdb for RISC-V": ("gdb-multiarch", on_path("gdb-multiarch", cross_prefix() + "gdb")),
+    "pkg-config": ("pkg-config", on_path("pkg-config")),
+    "cmocka": ("libcmocka-dev", lambda: have_module("cmocka")),
+    "curl": ("curl", on_path("curl")),
+    "wrk": ("wrk", on_path("wrk")),
+    "ip (iproute2)": ("iproute2", on_path("ip")),
+    "chromium": ("chromium", on_path("chromium", "chromium-browser", "google-chrome")),
+    "clang-format 14": ("clang-format", on_path("clang-format")),
+    "cppcheck": ("cppcheck", on_path("cppcheck")),
+}
+
+BUILD = ["git", "meson 1.0", "ninja 1.10", "riscv64-unknown-elf-gcc 12", "picolibc 1.8",
+         "gcc (native)", "libc headers"]
+SERVE = BUILD + ["qemu-system-riscv64 7.2"]
+GDB = SERVE + ["gdb for RISC-V"]
+BENCH = SERVE + ["ip (iproute2)"]
+CHECK = ["clang-format 14", "cppcheck", "git"]
+TEST = SERVE + ["pkg-config", "cmocka"]
+# Tests that miss one of these say SKIP, so they are wanted and not needed.
+TEST_WANTED = {
+    "host": ["clang-format 14", "cppcheck"],
+    "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
+}
+
+
+def missing(names):
+    return [n for n in names if not TOOLS[n][1]()]
+
+
+def why_no_apt(offline):
+    """Why apt cannot be used here, or None."""
+    if offline:
+        return "--offline"
+    if not shutil.which("apt-get"):
+        return "this system has no apt"
+    if os.geteuid() != 0 and not (shutil.which("sudo") and sys.stdin.isatty()):
+        return "not root, and no sudo on a terminal"
+    return None
+
+
+def apt(packages):
+    """Installs Debian packages; the lists are fetched once if the first try fails."""
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    install = sudo + ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-q",
+                      "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"] + packages
+    update = sudo + ["apt-get", "update", "-q"]
+    result = None
+    for command in (install, update, install):
+        stdin = None if sudo else subprocess.DEVNULL
+        result = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, errors="replace")
+        if command is install and result.returncode == 0:
+            return True
+    sys.stderr.write(result.stdout[-2000:])
+    return False
+
+
+def need(names, offline, wanted=()):
+    """Makes sure the named tools are there; `wanted` ones are installed if that is possible."""
+    lacking = missing(list(names) + [n for n in wanted if n not in names])
+    if not lacking:
+        return
+    hard = [n for n in lacking if n in names]
+    refusal = why_no_apt(offline)
+    if refusal is None:
+        packages = sorted({TOOLS[n][0] for n in lacking})
+        say("installing with apt: %s" % " ".join(packages))
+        if not apt(packages):
+            refusal = "apt failed"
+        hard = missing(hard)
+        lacking = missing(lacking)
+    if hard:
+        raise Stop("missing: %s (%s). Tested on %s: apt-get install %s. "
+                   "Another cross compiler is named by CROSS=prefix-."
+                   % (", ".join(hard), refusal or "still missing after apt", TESTED,
+                      " ".join(sorted({TOOLS[n][0] for n in hard}))), TOOL_MISSING)
+    if lacking:
+        say("missing, so some tests will be skipped: %s (%s)" % (", ".join(lacking), refusal))

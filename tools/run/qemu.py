@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""QEMU: its command line and its process, which never outlives ours."""
+import ctypes
+import os
+import shlex
+import signal
+import socket
+import subprocess
+
+from common import Stop, USAGE
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", extra=""):
+    """The command for one guest. net: 'user' (forwards port to 80), 'none' or 'tap:IFNAME'."""
+    args = ["qemu-system-riscv64", "-M", "virt", "-smp", str(smp), "-m", str(mem),
+            "-nodefaults", "-display", "none", "-no-reboot", "-bios", "default",
+            "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+            "-kernel", image, "-initrd", bootfs]
+    if append:
+        args += ["-append", append]
+    if net == "user":
+        forward = ",hostfwd=tcp:127.0.0.1:%d-:80" % port if port else ""
+        args += ["-netdev", "user,id=n0" + forward, "-device", "virtio-net-device,netdev=n0"]
+    elif net.startswith("tap:"):
+        args += ["-netdev", "tap,id=n0,ifname=%s,script=no,downscript=no" % net[4:],
+                 "-device", "virtio-net-device,netdev=n0"]
+    try:
+        return args + shlex.split(extra)
+    except ValueError as error:
+        raise Stop("--qemu: %s" % error, USAGE)
+
+
+def die_with_parent():
+    """Runs in the child: the kernel kills it when ./run is gone, however that ended."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def start(args, **kwargs):
+    """Starts QEMU in its own session, so that Ctrl-C reaches ./run only."""
+    kwargs.setdefault("stdin", subprocess.PIPE)
+    kwargs.setdefault("stdout", subprocess.PIPE)
+    kwargs.setdefault("stderr", subprocess.PIPE)
+    return subprocess.Popen(args, start_new_session=True, preexec_fn=die_with_parent, **kwargs)
+
+
+def stop(process):
+    """Ends QEMU: asked once, then killed."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            try:
+                stream.close()
+            except OSError:
+                pass
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def check_port(port):
+    """One clear line for a port that cannot be had."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise Stop("port %d: only root may use it; choose another with --port N" % port, USAGE)
+        except OSError:
+            raise Stop("port %d is taken; choose another with --port N" % port, USAGE)
+
+
+def check_tap(name):
+    """The interface must exist and be a tap; making one is the user's business."""
+    flags = "/sys/class/net/%s/tun_flags" % name
+    if not name or "/" in name or not os.path.exists("/sys/class/net/" + name):
+        raise Stop("--net tap:%s: there is no such interface "
+                   "(ip tuntap add %s mode tap)" % (name, name or "NAME"), USAGE)
+    if not os.path.exists(flags):
+        raise Stop("--net tap:%s: the interface is not a tap" % name, USAGE)

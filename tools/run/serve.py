@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""./run serve and ./run gdb: boots what was built and stays until the guest or the user ends it."""
+import http.client
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import build
+import console
+import packages
+import qemu
+import www
+from common import FAILED, Stop, USAGE, say, size_bytes
+
+LISTENING = "http-server: listening on port 80"
+ADDRESS = re.compile(r"\bnet: .*?\b(\d+\.\d+\.\d+\.\d+)")
+
+
+def check_options(options):
+    """Everything that can be wrong with the options, before anything is built."""
+    if options.smp < 1:
+        raise Stop("--smp %d: at least one hart" % options.smp, USAGE)
+    mem = size_bytes(options.mem)
+    if options.net == "user":
+        if not 0 <= options.port <= 65535:
+            raise Stop("--port %d: a port is a number from 1 to 65535" % options.port, USAGE)
+        options.port = options.port or qemu.free_port()
+        qemu.check_port(options.port)
+    elif options.net.startswith("tap:"):
+        qemu.check_tap(options.net[4:])
+    elif options.net != "none":
+        raise Stop("--net %s: user, none or tap:IFNAME" % options.net, USAGE)
+    if options.www:
+        www.check(options.www, mem)
+
+
+class FirstPage:
+    """Watches for the first page that is answered with 200, and says where it is."""
+
+    def __init__(self, options):
+        self.options = options
+        self.started = time.monotonic()
+        self.address = None
+        self.answered = threading.Event()
+        self.polling = False
+
+    def on_line(self, line):
+        found = ADDRESS.search(line)
+        if found and not found.group(1).startswith("127."):
+            self.address = found.group(1)
+        if LISTENING in line and not self.polling and self.options.net != "none":
+            self.polling = True
+            threading.Thread(target=self.poll, daemon=True).start()
+
+    def place(self):
+        if self.options.net == "user":
+            return "127.0.0.1", self.options.port
+        return self.address, 80
+
+    def poll(self):
+        while not self.answered.is_set():
+            host, port = self.place()
+            try:
+                page = http.client.HTTPConnection(host or "", port, timeout=5)
+                page.request("GET", "/")
+                if host and page.getresponse().status == 200:
+                    self.answered.set()
+                    url = "http://%s%s/" % (host, "" if port == 80 else ":%d" % port)
+                    say("%s answers (after %.1f s); Ctrl-C ends it"
+                        % (url, time.monotonic() - self.started))
+                page.close()
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.1)
+
+    def check_deadline(self):
+        limit = self.options.timeout
+        if limit and not self.answered.is_set() and time.monotonic() - self.started > limit:
+            raise Stop("no page was served within %d s" % limit)
+
+
+def prepare(options, folder_files):
+    """The boot archive to use: the built one, or one with the user's web root."""
+    image, bootfs = folder_files
+    if options.www:
+        packed = bootfs + ".www"
+        www.pack(options.www, bootfs, packed)
+        bootfs = packed
+    return image, bootfs
+
+
+def guest_command(options, files, extra=""):
+    image, bootfs = prepare(options, files)
+    append = ("panic=off " + options.append).strip()
+    return qemu.command(image, bootfs, options.smp, options.mem, options.net, options.port,
+                        append, (options.qemu + " " + extra).strip())
+
+
+def serve(options):
+    check_options(options)
+    packages.need(packages.SERVE, options.offline)
+    build.build(options.offline)
+    with build.boot_files() as files:
+        page = FirstPage(options)
+        guest = qemu.start(guest_command(options, files))
+        try:
+            errors = console.stream(guest, page.on_line, page.check_deadline)
+            status = guest.wait()
+        finally:
+            page.answered.set()
+            qemu.stop(guest)
+    refusal = [l for l in errors.splitlines() if l.startswith("qemu-system-riscv64:")]
+    if status != 0 and refusal:
+        first = refusal[0].split(":", 1)[1].strip()
+        raise Stop("QEMU refused: %s" % first, USAGE)
+    if status != 0:
+        raise Stop("the guest ended with a failure (QEMU's status %d)" % status)
+    return 0
+
+
+def gdb(options):
+    """QEMU waits at reset; gdb has the terminal, the guest's console goes to a file."""
+    check_options(options)
+    packages.need(packages.GDB, options.offline)
+    build.build(options.offline)
+    port = qemu.free_port()
+    log = build.path(build.GUEST, "gdb-console.log")
+    debugger = shutil.which("gdb-multiarch") or packages.cross_prefix() + "gdb"
+    with build.boot_files() as files, open(log, "wb") as out:
+        guest = qemu.start(guest_command(options, files, "-S -gdb tcp:127.0.0.1:%d" % port),
+                           stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        old = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to gdb
+        try:
+            say("the guest's console goes to %s; QEMU waits at reset, type 'continue'"
+                % os.path.relpath(log))
+            return FAILED if subprocess.call(
+                [debugger, "-q", "-ex", "target remote 127.0.0.1:%d" % port,
+                 build.path(build.GUEST, "skerry.elf")] + options.gdb_args) else 0
+        finally:
+            signal.signal(signal.SIGINT, old)
+            qemu.stop(guest)
