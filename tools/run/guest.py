@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest under test: QEMU with what was built, its console read line by line.
+
+    from guest import Guest
+    with Guest(net="user", smp=2) as guest:
+        guest.wait_for("http-server: listening on port 80")
+        status, headers, body = guest.get("/")
+
+A timeout here only detects hangs: limits are far above what a slow machine needs.
+SKERRY_BUILD names the build directory (meson sets it), SKERRY_TIMEOUT replaces every limit.
+"""
+import http.client
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import build
+import qemu
+
+PANIC = "PANIC:"
+HANG_S = 120.0
+MKBOOTFS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mkbootfs.py")
+
+
+class GuestError(Exception):
+    """The guest did not do what was waited for; the text says what, and ends with its console."""
+
+
+def build_dir():
+    return os.environ.get("SKERRY_BUILD") or build.path(build.GUEST)
+
+
+def hang_limit(seconds=None):
+    return float(os.environ.get("SKERRY_TIMEOUT") or seconds or HANG_S)
+
+
+class Guest:
+    """One boot. tests=True boots the archive that also holds the test programs.
+
+    files adds to the archive or replaces ('www/big.bin': path on this machine); drop removes
+    what begins with a prefix. echo receives each console line as it comes.
+    """
+
+    def __init__(self, smp=1, mem="128M", net="none", append="", extra="", tests=False,
+                 files=None, drop=(), echo=None):
+        self.options = dict(smp=smp, mem=mem, net=net, append=("panic=off " + append).strip(),
+                            extra=extra)
+        self.archive = "tests/runs/test.cpio" if tests else "bootfs.cpio"
+        self.files = files or {}
+        self.drop = drop
+        self.echo = echo
+        self.port = qemu.free_port() if net == "user" else None
+        self.lines = []
+        self.partial = ""
+        self.changed = threading.Condition()
+        self.ended = False
+        self.matched_line = -1
+
+    def __enter__(self):
+        self.folder = tempfile.mkdtemp(prefix="skerry-test-")
+        try:
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.folder)
+            raise
+        return self
+
+    def __exit__(self, *_):
+        qemu.stop(self.process)
+        self.reader.join(5)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        qemu.die_with_parent()
+        top = build_dir()
+        with build.locked(exclusive=False):
+            image = shutil.copy(os.path.join(top, "Image"), self.folder)
+            bootfs = shutil.copy(os.path.join(top, self.archive), self.folder)
+        if self.files or self.drop:
+            changed = bootfs + ".changed"
+            command = [sys.executable, "-B", MKBOOTFS, "-o", changed, "--base", bootfs]
+            command += [a for prefix in self.drop for a in ("--drop", prefix)]
+            command += ["%s=%s" % item for item in self.files.items()]
+            subprocess.run(command, check=True)
+            bootfs = changed
+        self.process = qemu.start(qemu.command(image, bootfs, port=self.port, **self.options),
+                                  stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=self.read_console, daemon=True)
+        self.reader.start()
+
+    def read_console(self):
+        while True:
+            try:
+                data = os.read(self.process.stdout.fileno(), 65536)
+            except (OSError, ValueError):
+                data = b""
+            with self.changed:
+                *whole, self.partial = (self.partial + data.decode("utf-8", "replace")).split("\n")
+                if not data and self.partial:
+                    whole, self.partial = whole + [self.partial], ""
+                for line in whole:
+                    self.lines.append(line.rstrip("\r"))
+                    if self.echo:
+                        self.echo(self.lines[-1])
+                self.ended = not data
+                self.changed.notify_all()
+            if not data:
+                return
+
+    def console(self):
+        with self.changed:
+            return "\n".join(self.lines)
+
+    def panicked(self):
+        return PANIC in self.console()
+
+    def wait_for(self, pattern, timeout=None, start=0):
+        """Waits for a console line in which the regular expression is found.
+
+        Returns the match; matched_line is the line's number, so start=matched_line+1 looks on.
+        Raises GuestError on a panic, on the guest's end, or when nothing comes for too long.
+        """
+        wanted = re.compile(pattern)
+        end = time.monotonic() + hang_limit(timeout)
+        at = start
+        with self.changed:
+            while True:
+                while at < len(self.lines):
+                    found = wanted.search(self.lines[at])
+                    if found:
+                        self.matched_line = at
+                        return found
+                    if PANIC in self.lines[at]:
+                        raise self.error("the kernel panicked while waiting for /%s/" % pattern)
+                    at += 1
+                if self.ended:
+                    raise self.error("the guest ended without /%s/" % pattern)
+                if not self.changed.wait(max(0.0, end - time.monotonic())) and \
+                        time.monotonic() >= end:
+                    raise self.error("no /%s/ within the time limit" % pattern)
+
+    def error(self, what):
+        return GuestError("%s; its console ends:\n%s" % (what, "\n".join(self.lines[-40:])))
+
+    def send(self, text):
+        """Types on the console."""
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def wait_end(self, timeout=None):
+        """Waits for power-off; QEMU's exit status."""
+        try:
+            status = self.process.wait(hang_limit(timeout))
+        except subprocess.TimeoutExpired:
+            raise self.error("the guest did not power off within the time limit")
+        self.reader.join(5)
+        return status
+
+    def request(self, method, path, headers=None, timeout=None):
+        """One HTTP request over the forwarded port: (status, headers, body)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port,
+                                                timeout=hang_limit(timeout))
+        try:
+            connection.request(method, path, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path="/", timeout=None):
+        return self.request("GET", path, timeout=timeout)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Runs one guest test: boots, passes the guest's TAP on, and judges the boot itself as one more case.
+
+The last case fails on a panic, a hang, a missing or wrong plan, or a bad power-off status,
+so that a guest that dies early can never look like one that passed.
+"""
+import argparse
+import sys
+
+import tap
+from guest import Guest, GuestError, PANIC
+
+
+class Report:
+    """Sees each console line; test lines are renumbered, everything else becomes a comment."""
+
+    def __init__(self):
+        self.out = tap.Tap()
+        self.planned = None
+        self.cases = 0
+        self.panic = None
+
+    def line(self, text):
+        case = tap.parse_case(text)
+        plan = tap.parse_plan(text)
+        if PANIC in text and self.panic is None:
+            self.panic = text
+        if case:
+            self.cases += 1
+            verdict, name, reason = case
+            if verdict == tap.SKIPPED:
+                self.out.skip(name, reason)
+            else:
+                self.out.ok(verdict == tap.PASS, name)
+        elif plan is not None:
+            self.planned = (self.planned or 0) + plan
+        else:
+            self.out.note(text)
+
+    def why_bad(self, status):
+        """Why the boot as a whole failed, or None."""
+        if self.panic:
+            return self.panic
+        if self.planned is None:
+            return "the guest printed no plan"
+        if self.planned != self.cases:
+            return "the plan says %d cases, %d were seen" % (self.planned, self.cases)
+        if status != 0 and not self.out.failed:
+            return "no case failed, but QEMU's exit status is %d" % status
+        if status == 0 and self.out.failed:
+            return "cases failed, but the guest reported success"
+        return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smp", type=int, default=1)
+    parser.add_argument("--mem", default="128M")
+    parser.add_argument("--net", default="none")
+    parser.add_argument("--append", default="")
+    parser.add_argument("--qemu", default="")
+    parser.add_argument("--timeout", type=float)
+    args = parser.parse_args()
+
+    report = Report()
+    try:
+        with Guest(smp=args.smp, mem=args.mem, net=args.net, append=args.append, extra=args.qemu,
+                   tests=True, echo=report.line) as guest:
+            reason = report.why_bad(guest.wait_end(args.timeout))
+    except GuestError as error:
+        reason = report.panic or str(error).split(";")[0]
+    report.out.ok(reason is None, "the guest boots, runs its plan and powers off", reason or "")
+    return report.out.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
