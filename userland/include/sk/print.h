@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Words for errors, and ends with a message. Ordinary output is stdio's: stdout and stderr are
+ * line-buffered and go to the console service (boot handle "console"), else to the kernel log (boot
+ * handle "log", one line "name: text" each), else nowhere.
+ */
+#ifndef SK_PRINT_H
+#define SK_PRINT_H
+
+#include <skerry/status.h>
+#include <skerry/types.h>
+
+/* The words of a status, "success" for SK_OK. Never NULL. */
+const char *sk_status_words(status_t status);
+
+/* Prints the line on stderr and ends the process with code 1. */
+_Noreturn void sk_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a process was given at its start, and how it reaches services. The requests behind these
+ * functions are in <sk/protocol/init.h>.
+ */
+#ifndef SK_SERVICE_H
+#define SK_SERVICE_H
+
+#include <skerry/status.h>
+#include <skerry/types.h>
+
+/* Set before main and never changed. */
+extern handle_t sk_self_process;
+extern handle_t sk_self_job; /* what this process makes is charged here */
+extern handle_t sk_boot_endpoint;
+extern const char *sk_self_name; /* argv[0], or "?" */
+
+/* The handle that came under this name, SK_HANDLE_NONE when there was none. Borrowed: the table
+ * keeps naming it, so close it only through sk_boot_handle_take. */
+handle_t sk_boot_handle(const char *name);
+/* The same, and forgets it: the handle is the caller's from now on. */
+handle_t sk_boot_handle_take(const char *name);
+
+/*
+ * Connects to a service by name. *endpoint is the caller's. A service that is still starting is no
+ * error: what is sent to it waits. Safe from several threads (they take turns).
+ *   NOT_FOUND     no program offers the name, or the machine has no such device
+ *   NOT_ALLOWED   the manifest does not list it among this program's `connects`
+ *   SERVICE_DOWN  switched off, ended, or could never start
+ *   BUSY          the service's control queue is full, or 8 connections of this process wait to be
+ *                 accepted
+ *   TIMED_OUT     the device behind it has not been found by the deadline
+ *   PEER_CLOSED   init is gone; also OVER_BUDGET, NO_MEMORY, NO_HANDLES, INVALID_ARGS (long name)
+ */
+status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint);
+
+/*
+ * Puts a name up for connecting, on top of the manifest's `offers` (which need no call): the
+ * manifest must say `may-offer` for it. Makes a channel charged to `job`; *control, the caller's, is
+ * the service's control endpoint (see <sk/server.h>), to be kept or handed to the driver behind it.
+ * NOT_ALLOWED, EXISTS (it is up already), BUSY (too many names).
+ */
+status_t sk_offer(const char *service, handle_t job, handle_t *control);
+/* Tells init that a name it may offer will not come, so that nobody waits for it. */
+status_t sk_no_device(const char *service);
+
+/*
+ * Tells init that this program has done what its manifest line `ready` promises: the network server
+ * listens, devmgr has offered or denied every device. Errors are of no use to most callers.
+ */
+status_t sk_ready(void);
+
+#endif
