@@ -58,6 +58,7 @@ TOOLS = {
     "chromium": ("chromium", on_path("chromium", "chromium-browser", "google-chrome")),
     "clang-format 14": ("clang-format", on_path("clang-format")),
     "cppcheck": ("cppcheck", on_path("cppcheck")),
+    "cpio": ("cpio", on_path("cpio")),
 }
 
 BUILD = ["git", "meson 1.0", "ninja 1.10", "riscv64-unknown-elf-gcc 12", "picolibc 1.8",
@@ -69,7 +70,7 @@ CHECK = ["clang-format 14", "cppcheck", "git"]
 TEST = SERVE + ["pkg-config", "cmocka"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
-    "host": ["clang-format 14", "cppcheck"],
+    "host": ["clang-format 14", "cppcheck", "cpio"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
 }
 

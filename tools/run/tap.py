@@ -4,10 +4,9 @@ import re
 import sys
 
 # A console service may put the program's name in front: "name: ok 1 - text" or "[name] ok 1 - text".
-CASE = re.compile(r"^(?:\[?[\w./-]+\]?:?\s+)?(not )?ok\b\s*(?:\d+\b)?\s*(?:- )?(.*)$")
-PLAN = re.compile(r"^(?:\[?[\w./-]+\]?:?\s+)?1\.\.(\d+)\s*(?:#.*)?$")
-BAIL = re.compile(r"^(?:\[?[\w./-]+\]?:?\s+)?Bail out!(.*)$")
-NUMBERED = re.compile(r"(?:^|\s)(?:not )?ok \d+")
+TAG = r"^(?:(?:\[[\w./-]+\]:?|[\w./-]+:)\s+)?"
+CASE = re.compile(TAG + r"(not )?ok \d+\b\s*(?:- )?(.*)$")
+PLAN = re.compile(TAG + r"1\.\.(\d+)\s*(?:#.*)?$")
 SKIP = re.compile(r"#\s*skip\S*\s*(.*)$", re.IGNORECASE)
 
 PASS, FAIL, SKIPPED = "pass", "fail", "skip"
@@ -15,7 +14,7 @@ PASS, FAIL, SKIPPED = "pass", "fail", "skip"
 
 def parse_case(line):
     """(verdict, name, reason) of a numbered test line, else None."""
-    found = CASE.match(line) if NUMBERED.search(line) else None
+    found = CASE.match(line)
     if not found:
         return None
     name = found.group(2).strip()

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""./run check: formatting, static analysis, layering. With --tap it is one of the host tests."""
+import os
+import shutil
+import subprocess
+import sys
+
+import tap
+from common import FAILED, ROOT, say
+
+CODE = ("abi", "arch", "kernel", "ipc", "drivers", "services", "userland", "tests", "tools")
+
+
+def our_files(*patterns):
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+                            + ["%s/%s" % (d, p) for d in CODE for p in patterns],
+                            cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    names = listed.stdout.decode().split("\0")
+    return sorted({n for n in names if n and os.path.exists(os.path.join(ROOT, n))})
+
+
+def run(command):
+    """(clean, output) of one tool."""
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    return done.returncode == 0, done.stdout
+
+
+def formatting():
+    files = our_files("*.c", "*.h")
+    return run(["clang-format", "--dry-run", "-Werror"] + files) if files else (True, "")
+
+
+def static_analysis():
+    """cppcheck over each file as it stands: no build directory is needed."""
+    files = [f for f in our_files("*.c") if not f.startswith("tests/")]
+    if not files:
+        return True, ""
+    return run(["cppcheck", "--quiet", "--error-exitcode=1", "--inline-suppr", "--std=c11",
+                "--platform=unix64", "--enable=warning,portability", "-j2",
+                "--suppress=missingInclude", "--suppress=unknownMacro",
+                "--suppress=normalCheckLevelMaxBranches",
+                "-Iabi/include", "-Iarch/include", "-Ikernel/include", "-Iipc/include",
+                "-Iuserland/include"] + files)
+
+
+def layering():
+    return run([sys.executable, "-B", "tools/check_layers.py"])
+
+
+CHECKS = {
+    "formatting": ("clang-format", formatting),
+    "static analysis": ("cppcheck", static_analysis),
+    "layering": ("git", layering),
+}
+
+
+def main(options):
+    import packages
+    packages.need(packages.CHECK, options.offline)
+    bad = 0
+    for name, (_, check) in CHECKS.items():
+        clean, output = check()
+        if not clean:
+            sys.stdout.write(output)
+            sys.stdout.flush()
+            bad += 1
+        say("%s: %s" % (name, "clean" if clean else "not clean (see above)"))
+    return FAILED if bad else 0
+
+
+def as_test():
+    out = tap.Tap()
+    for name, (tool, check) in CHECKS.items():
+        if not shutil.which(tool):
+            out.skip(name, tool + " is missing")
+            continue
+        clean, output = check()
+        out.ok(clean, "the sources pass: " + name, output)
+    return out.done()
+
+
+if __name__ == "__main__":
+    sys.exit(as_test())
