@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * <sk/mmio.h> for host tests: every register access goes to the test's device model. A test program
+ * that links a driver defines model_read and model_write.
+ */
+#ifndef SK_MMIO_H
+#define SK_MMIO_H
+
+#include <stdint.h>
+
+uint32_t model_read(uintptr_t address, unsigned width);
+void model_write(uintptr_t address, uint32_t value, unsigned width);
+
+#define SK_MMIO_ACCESSORS(bits)                                                     \
+    static inline uint##bits##_t sk_mmio_read##bits(uintptr_t address)              \
+    {                                                                               \
+        return (uint##bits##_t)model_read(address, bits / 8);                       \
+    }                                                                               \
+    static inline void sk_mmio_write##bits(uintptr_t address, uint##bits##_t value) \
+    {                                                                               \
+        model_write(address, value, bits / 8);                                      \
+    }
+
+SK_MMIO_ACCESSORS(8)
+SK_MMIO_ACCESSORS(16)
+SK_MMIO_ACCESSORS(32)
+#undef SK_MMIO_ACCESSORS
+
+static inline void sk_dma_write_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static inline void sk_dma_read_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+static inline void sk_dma_fence(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+#endif
