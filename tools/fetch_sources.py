@@ -9,7 +9,7 @@ What is unpacked already is left alone, but for overlay files (subprojects/packa
 
 Invariants: a folder appears in subprojects/ by one rename, complete with its overlay; a file appears in
 packagecache by one rename, after its hash was checked; one run at a time works, others wait for it.
-Tests: tests/host/test_fetch_sources.py.
+Tests: tests/host/fetch_sources_test.py.
 """
 
 import argparse
@@ -232,8 +232,9 @@ def source_entries_oneline(text, codename, suites):
     for line in text.splitlines():
         match = re.match(r'\s*deb(?:-src)?\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)', line)
         if match and match[3] == codename and 'main' in match[4].split('#')[0].split():
-            options = re.sub(r'\barch=\S+', '', match[1] or '').replace('[ ]', '').strip()
-            options = '' if options in ('', '[]') else options + ' '
+            options = [option for option in (match[1] or '').strip('[] \t').split()
+                       if not option.startswith('arch')]
+            options = f'[{" ".join(options)}] ' if options else ''
             lines += [f'deb-src {options}{match[2]} {suite} main' for suite in suites]
     return list(dict.fromkeys(lines))
 

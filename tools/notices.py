@@ -9,7 +9,7 @@ library without a notice, or under a licence that is not permissive, ends the bu
   - picolibc's notices are those of the source files in its archives (by their debug information), out
     of the copyright file that comes with it;
   - libgcc is linked under the GCC Runtime Library Exception, whose text must be at hand.
-Tests: tests/host/test_notices.py.
+Tests: tests/host/notices_test.py.
 """
 
 import argparse
