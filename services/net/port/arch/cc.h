@@ -18,8 +18,8 @@
 /* lwIP's err_to_errno() uses the libc's numbers. */
 #define LWIP_ERRNO_STDINCLUDE 1
 
-#define LWIP_RAND() lwip_port_rand()
-#define LWIP_PLATFORM_DIAG(args) lwip_port_diag args
+#define LWIP_RAND()                   lwip_port_rand()
+#define LWIP_PLATFORM_DIAG(args)      lwip_port_diag args
 #define LWIP_PLATFORM_ASSERT(message) lwip_port_assert(message, __FILE_NAME__, __LINE__)
 
 #endif
