@@ -18,7 +18,7 @@
 /* --- Memory --- */
 #define MEM_ALIGNMENT            8
 #define MEM_SIZE                 (1024 * 1024) /* copied data to send, headers, loopback packets */
-#define MEMP_NUM_PBUF            1024 /* one for each tcp_write without copying that is not yet acknowledged */
+#define MEMP_NUM_PBUF            1024 /* one for each unacknowledged tcp_write without copying */
 #define MEMP_NUM_TCP_PCB         512
 #define MEMP_NUM_TCP_PCB_LISTEN  32
 #define MEMP_NUM_TCP_SEG         2048
@@ -29,9 +29,9 @@
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 
 /* --- Ethernet, ARP, IP --- */
-#define ARP_TABLE_SIZE 32
-#define ARP_QUEUEING \
-    1 /* without it a second datagram replaces the one that waits for the address */
+#define ARP_TABLE_SIZE     32
+/* Without it a second datagram replaces the one that waits for the address. */
+#define ARP_QUEUEING       1
 #define IP_REASS_MAX_PBUFS 32
 #define IP_DEFAULT_TTL     64
 #define LWIP_RAW           1 /* echo requests of our own */
