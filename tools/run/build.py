@@ -89,6 +89,13 @@ def run_quietly(command, announcement):
     return done.returncode == 0, done.stdout
 
 
+def show_errors(output, mark):
+    """A tool's output from shortly before its first complaint."""
+    lines = output.splitlines(keepends=True)
+    first = next((i for i, line in enumerate(lines) if mark in line), 0)
+    sys.stderr.writelines(lines[max(0, first - 2):])
+
+
 def fetch_sources(offline):
     """The libraries' sources, in subprojects/."""
     command = [sys.executable, "-B", path("tools", "fetch_sources.py")]
@@ -107,7 +114,7 @@ def setup(name):
     ok, output = run_quietly(command, "setting up %s/" % name)
     if not ok:
         shutil.rmtree(folder, ignore_errors=True)
-        sys.stderr.write(output)
+        show_errors(output, "ERROR:")
         raise Stop("Meson could not set up %s/ (its messages are above)" % name)
 
 
@@ -125,14 +132,14 @@ def make(name):
     if not os.path.exists(path(name)):
         setup(name)
     ok, output = ninja(name)
-    if not ok and "FAILED:" not in output:
-        # Not a compiler's complaint, so the build directory itself is at fault.
+    if not ok and ("FAILED:" not in output or "FAILED: build.ninja" in output):
+        # Not a compiler's complaint, so the build directory itself may be at fault.
         say("%s/ is out of step with the sources: making it anew" % name)
         shutil.rmtree(path(name))
         setup(name)
         ok, output = ninja(name)
     if not ok:
-        sys.stderr.write(output)
+        show_errors(output, "FAILED:")
         raise Stop("the build failed (its messages are above)")
 
 

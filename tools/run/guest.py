@@ -42,12 +42,13 @@ def hang_limit(seconds=None):
 class Guest:
     """One boot. tests=True boots the archive that also holds the test programs.
 
+    address is where the guest's port 80 is reached; with net="user" it is a forwarded free port.
     files adds to the archive or replaces ('www/big.bin': path on this machine); drop removes
     what begins with a prefix. echo receives each console line as it comes.
     """
 
     def __init__(self, smp=1, mem="128M", net="none", append="", extra="", tests=False,
-                 files=None, drop=(), echo=None):
+                 address=None, files=None, drop=(), echo=None):
         self.options = dict(smp=smp, mem=mem, net=net, append=("panic=off " + append).strip(),
                             extra=extra)
         self.archive = "tests/runs/test.cpio" if tests else "bootfs.cpio"
@@ -55,6 +56,7 @@ class Guest:
         self.drop = drop
         self.echo = echo
         self.port = qemu.free_port() if net == "user" else None
+        self.address = address or ("127.0.0.1", self.port)
         self.lines = []
         self.partial = ""
         self.changed = threading.Condition()
@@ -162,9 +164,8 @@ class Guest:
         return status
 
     def request(self, method, path, headers=None, timeout=None):
-        """One HTTP request over the forwarded port: (status, headers, body)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port,
-                                                timeout=hang_limit(timeout))
+        """One HTTP request on a connection of its own: (status, headers, body)."""
+        connection = http.client.HTTPConnection(*self.address, timeout=hang_limit(timeout))
         try:
             connection.request(method, path, headers=headers or {})
             answer = connection.getresponse()

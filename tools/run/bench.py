@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""./run bench: prints `bench <name> <value> <unit>`, one line for each figure.
+
+Costs are executed guest instructions on one hart, counted by tools/insncount: time asleep counts
+nothing, and a busy machine gives the same figure. A cost for each operation is the difference of two
+runs of different length, so that what is not the operation cancels.
+"""
+import json
+import os
+import socket
+import statistics
+import tempfile
+import time
+
+import build
+import netns
+import packages
+from common import FAILED, Stop, USAGE, say
+from guest import Guest, GuestError
+
+LISTENING = "http-server: listening on port 80"
+# The reset ROM and the firmware come first, then the kernel at its load address until its page tables are on.
+RANGES = "range=rom:1000:ffff,range=fw:80000000:801fffff,range=early:80200000:8fffffff," \
+         "range=user:0:ffffffffffffff,range=kernel:100000000000000:ffffffffffffffff,first=user"
+SPACING_S = 0.008
+SHORT_RUN, LONG_RUN, ROUNDS = 100, 300, 3
+
+
+class CountedGuest(Guest):
+    """A guest on one hart whose executed instructions can be read at any time."""
+
+    def __init__(self, **kwargs):
+        self.counter = tempfile.mktemp(prefix="skerry-count-")
+        plugin = build.path(build.GUEST, "tools", "insncount", "libinsncount.so")
+        extra = "-icount shift=0 -plugin %s,sock=%s,%s" % (plugin, self.counter, RANGES)
+        super().__init__(smp=1, extra=extra, **kwargs)
+
+    def counts(self):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.counter)
+            data = b""
+            while not data.endswith(b"\n"):
+                data += s.recv(65536)
+        return json.loads(data)
+
+    def total(self):
+        return self.counts()["total"]
+
+
+def first_page(guest):
+    guest.wait_for(LISTENING)
+    status, _, body = guest.get("/")
+    if status != 200 or not body:
+        raise GuestError("the first page has status %d" % status)
+
+
+def sizes():
+    for name, file in (("size.image", "Image"), ("size.bootfs", "bootfs.cpio")):
+        yield name, os.path.getsize(build.path(build.GUEST, file)), "bytes"
+
+
+def boot():
+    with CountedGuest(net="user") as guest:
+        first_page(guest)
+        counts = guest.counts()
+    yield "boot.first_user", counts["first"], "instructions"
+    yield "boot.first_200", counts["total"], "instructions"
+
+
+def serves_with(mebibytes):
+    try:
+        with Guest(net="user", mem="%dM" % mebibytes) as guest:
+            guest.wait_for(LISTENING, timeout=30)
+            return guest.get("/", timeout=30)[0] == 200
+    except (GuestError, OSError):
+        return False
+
+
+def memory():
+    """Bisection: `bad` does not serve, `good` does."""
+    bad, good = 4, 32
+    while not serves_with(good):
+        bad, good = good, good * 2
+        if good > 1024:
+            raise GuestError("no amount of memory serves")
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        if serves_with(middle):
+            good = middle
+        else:
+            bad = middle
+    yield "mem.smallest", good, "MiB"
+
+
+class Client:
+    """Fetches one file again and again, over one connection or a new one each time."""
+
+    def __init__(self, address, path, size, keep_alive):
+        self.address, self.size, self.keep_alive = address, size, keep_alive
+        self.request = ("GET %s HTTP/1.1\r\nHost: bench\r\nConnection: %s\r\n\r\n"
+                        % (path, "keep-alive" if keep_alive else "close")).encode()
+        self.connection = None
+
+    def fetch(self):
+        if self.connection is None:
+            self.connection = socket.create_connection(self.address, timeout=30)
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection.sendall(self.request)
+        data = b""
+        while b"\r\n\r\n" not in data or \
+                len(data) < data.index(b"\r\n\r\n") + 4 + self.size:
+            piece = self.connection.recv(65536)
+            if not piece:
+                break
+            data += piece
+        head, _, body = data.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200 ") or len(body) != self.size:
+            raise GuestError("a wrong answer: %r" % data[:80])
+        if not self.keep_alive:
+            self.close()
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+def spaced(guest, client, requests):
+    """Instructions that this many requests took, one every SPACING_S."""
+    before = guest.total()
+    due = time.monotonic()
+    for _ in range(requests):
+        client.fetch()
+        due = max(due + SPACING_S, time.monotonic())
+        time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
+    return guest.total() - before
+
+
+def per_request(guest, client):
+    costs = []
+    spaced(guest, client, 20)
+    for _ in range(ROUNDS):
+        short, long = spaced(guest, client, SHORT_RUN), spaced(guest, client, LONG_RUN)
+        costs.append((long - short) / (LONG_RUN - SHORT_RUN))
+    client.close()
+    return round(statistics.median(costs))
+
+
+def http():
+    reason = netns.why_not()
+    if reason:
+        say("http: over QEMU's user network, whose figures are a little higher (%s)" % reason)
+        options = {"net": "user"}
+    else:
+        netns.enter()
+        options = {"net": "tap:" + netns.TAP, "append": netns.GUEST_IP,
+                   "address": (netns.GUEST, 80)}
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"0123456789abcdef" * 64)
+        file.flush()
+        with CountedGuest(files={"www/1k.bin": file.name}, **options) as guest:
+            first_page(guest)
+            for name, keep_alive in (("keepalive", True), ("connection", False)):
+                client = Client(guest.address, "/1k.bin", 1024, keep_alive)
+                yield "http.%s.spaced" % name, per_request(guest, client), "instructions"
+
+
+def idle():
+    with CountedGuest(net="user") as guest:
+        first_page(guest)
+        time.sleep(3)
+        before, began = guest.total(), time.monotonic()
+        time.sleep(10)
+        per_second = (guest.total() - before) / (time.monotonic() - began)
+    yield "idle.per_second", round(per_second), "instructions"
+
+
+# http last: it moves this process into another network namespace.
+GROUPS = {"size": sizes, "boot": boot, "mem": memory, "idle": idle, "http": http}
+
+
+def main(options):
+    for name in options.groups:
+        if name not in GROUPS:
+            raise Stop("no group '%s' (there are %s)" % (name, ", ".join(GROUPS)), USAGE)
+    packages.need(packages.BENCH, options.offline)
+    build.build(options.offline)
+    bad = 0
+    for name in [g for g in GROUPS if g in options.groups] or GROUPS:
+        try:
+            for figure, value, unit in GROUPS[name]():
+                print("bench %s %d %s" % (figure, value, unit), flush=True)
+        except (GuestError, OSError) as error:
+            say("%s: %s" % (name, error))
+            bad += 1
+    return FAILED if bad else 0
