@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What every driver is made of: init, on_irq, and the callbacks of a service. devmgr starts one
+ * process per device and gives it exactly that device (docs/howto/add-a-driver.md):
+ *
+ *   static const struct sk_driver_ops ops = {
+ *       .init = rtc_init, .on_irq = rtc_irq, .server = {.message = rtc_message}};
+ *   static struct sk_driver driver;
+ *   int main(int argc, char **argv) { return sk_driver_main(&driver, &ops, argc, argv); }
+ *
+ * One thread runs everything. A driver never polls for completion and believes nothing that the
+ * device or a client wrote. Registers are reached by <sk/mmio.h>.
+ */
+#ifndef SK_DRIVER_H
+#define SK_DRIVER_H
+
+#include <sk/server.h>
+
+#define SK_DRIVER_RANGES_MAX     2u
+#define SK_DRIVER_INTERRUPTS_MAX 2u
+
+struct sk_driver;
+
+struct sk_driver_ops {
+    /*
+     * Brings the device up, everything is mapped and watched. Anything but SK_OK ends the driver;
+     * devmgr then says why, and clients of the service are told that it is down.
+     */
+    status_t (*init)(struct sk_driver *driver);
+    /*
+     * Interrupt number `index` fired. Must make the device take its line back; when it returns, the
+     * interrupt is completed and may fire again. NULL for a device that is not given any.
+     */
+    void (*on_irq)(struct sk_driver *driver, uint32_t index);
+    /* Connections and requests. on_client of the service loop: see <sk/server.h>. */
+    struct sk_server_ops server;
+};
+
+struct sk_driver_range {
+    uintptr_t base; /* where the first register is mapped */
+    uint64_t size;  /* bytes of registers */
+};
+
+struct sk_driver {
+    struct sk_server server;
+    const struct sk_driver_ops *ops;
+    void *data; /* the driver's own */
+    int argc;
+    char **argv;
+    struct sk_driver_range ranges[SK_DRIVER_RANGES_MAX];
+    uint32_t range_count;
+    handle_t interrupts[SK_DRIVER_INTERRUPTS_MAX];
+    uint32_t interrupt_count;
+    handle_t dma; /* SK_HANDLE_NONE: the manifest grants none */
+};
+
+/* The whole life of a driver; the value is main's. */
+int sk_driver_main(struct sk_driver *driver, const struct sk_driver_ops *ops, int argc,
+                   char **argv);
+
+/*
+ * A property of the device's node that the manifest lists, `missing` if the node lacks it. Numbers of
+ * one cell only.
+ */
+uint32_t sk_driver_property(const struct sk_driver *driver, const char *name, uint32_t missing);
+
+/* Memory that the device and the driver share. Zeroed, committed, contiguous. */
+struct sk_dma {
+    void *memory;
+    uint64_t physical;
+    uint64_t size;   /* whole pages */
+    handle_t handle; /* the memory object, to be shared with another process */
+};
+
+/* `size` bytes of the driver's DMA grant. ACCESS_DENIED without one; OVER_BUDGET, NO_MEMORY. */
+status_t sk_dma_create(const struct sk_driver *driver, uint64_t size, struct sk_dma *dma);
+
+#endif
