@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting the system: boot.c lists every step in order.
+ */
+#ifndef KERNEL_BOOT_H
+#define KERNEL_BOOT_H
+
+#include <kernel/types.h>
+
+struct hart;
+
+/* The boot hart's life, from the architecture's entry on: kernel page tables are on, bss is zero,
+ * cpu_hart() is harts[0], whose `id` is set. Never returns. */
+_Noreturn void kernel_main(paddr_t tree_pa, paddr_t image_start, paddr_t image_end);
+/* Every other hart's. */
+_Noreturn void hart_main(struct hart *hart);
+
+/* Leaves boot for the first time: runs kernel_exit's thread. Supplied by the architecture. */
+struct thread;
+_Noreturn void cpu_enter_user(struct thread *thread);
+
+/* Makes init from the first file of the boot archive and its boot message. Panics with one line that
+ * names what is wrong with the archive. */
+void boot_init_process(void);
+
+/* Architecture's steps, called by kernel_main once the platform is known. */
+void arch_boot_platform(void); /* maps all RAM, sets up the interrupt controller and clock */
+void arch_boot_hart(void);     /* this hart's part: traps, interrupts, FPU, clock */
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Deadlines: one heap per hart, on whose clock they expire. Lock: hart.timers_lock (LOCK_TIMERS).
+ */
+#ifndef KERNEL_DEADLINE_H
+#define KERNEL_DEADLINE_H
+
+#include <kernel/types.h>
+
+struct hart;
+
+struct deadline {
+    struct deadline *left, *right, *parent; /* [timers_lock] leftist heap */
+    uint32_t rank;                          /* [timers_lock] */
+    struct hart *_Atomic hart;              /* on whose heap; NULL: not armed */
+    uint64_t when_ns;                       /* [timers_lock] */
+    uint64_t sequence;                      /* [timers_lock] the owner's, given back to `expired` */
+    /* Called on the deadline's hart with no lock held. The owner may have moved on: it compares the
+     * sequence under its own lock. */
+    void (*expired)(struct deadline *deadline, uint64_t sequence);
+};
+
+/* Arms on this hart; the deadline is not armed. */
+void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence);
+/* Disarms, wherever it is armed; fine when it is not. Does not wait for `expired` under way. */
+void deadline_cancel(struct deadline *deadline);
+/* Runs what has expired on this hart. */
+void deadline_run(uint64_t now_ns);
+/* The earliest on this hart, ~0 for none. */
+uint64_t deadline_next(void);
+
+#endif

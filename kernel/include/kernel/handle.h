@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A process's handle table.
+ *
+ * A handle is index + 1 in bits 0..15 and a generation in bits 16..30. An entry is FREE, USED or
+ * RESERVED (named in a message that is being sent, or in a call that waits: neither usable nor
+ * closable until the send is decided). Free entries are reused in the order they were freed, so a
+ * stale handle meets another object only after 32,768 lives of its slot.
+ *
+ * Lock: handle_table.lock (LOCK_HANDLES). Nothing is freed under it. Tests: tests/host/kernel/.
+ */
+#ifndef KERNEL_HANDLE_H
+#define KERNEL_HANDLE_H
+
+#include <kernel/object.h>
+
+#define HANDLE_INDEX_BITS 16u
+#define HANDLES_PER_PAGE 256u
+#define HANDLE_PAGES_MAX 256u
+
+struct process;
+
+struct handle_entry {
+    struct object *object; /* USED, RESERVED: holds a reference and a handle count; FREE: next index */
+    uint32_t rights;
+    uint16_t generation;
+    uint16_t state; /* enum handle_state */
+};
+
+_Static_assert(sizeof(struct handle_entry) == 16, "256 entries to a page");
+
+struct handle_table {
+    struct spinlock lock;
+    struct handle_entry *pages[HANDLE_PAGES_MAX]; /* [lock] grow only, until handle_table_clear */
+    uint32_t page_count;                          /* [lock] */
+    uint32_t free_first, free_last;               /* [lock] indices, ~0 for none */
+    uint32_t used;                                /* [lock] entries not FREE */
+    struct job *job;                              /* [I] pays; borrowed from the process */
+};
+
+void handle_table_init(struct handle_table *table, struct job *job);
+/* Closes up to `most` entries; true when none is left. Threads of the process are gone. */
+bool handle_table_clear_step(struct handle_table *table, uint32_t most);
+/* Frees the table's pages after the last step. */
+void handle_table_fini(struct handle_table *table);
+
+/* Looks up a handle. `type` SK_TYPE_NONE accepts any. On SK_OK the caller owns one reference to
+ * capability->object. BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED. */
+status_t handle_get(struct process *process, handle_t handle, enum sk_type type, uint32_t rights,
+                    struct capability *capability);
+
+/* Enters a capability, which moves in on success. NO_HANDLES (table full), OVER_BUDGET, NO_MEMORY. */
+status_t handle_add(struct process *process, struct capability capability, handle_t *handle);
+status_t handle_close(struct process *process, handle_t handle);
+
+/*
+ * Moving several handles, in two phases. handle_reserve checks all of them (BAD_HANDLE,
+ * ACCESS_DENIED without TRANSFER, INVALID_ARGS for a handle named twice) and marks them RESERVED, or
+ * changes nothing. Then either handle_unreserve puts all back as they were, or handle_take removes
+ * them from the table and gives their capabilities. The last two never fail.
+ */
+status_t handle_reserve(struct process *process, const handle_t *handles, uint32_t count);
+void handle_unreserve(struct process *process, const handle_t *handles, uint32_t count);
+void handle_take(struct process *process, const handle_t *handles, uint32_t count,
+                 struct capability *capabilities);
+/* The object of a reserved handle; borrowed. */
+struct object *handle_peek_reserved(struct process *process, handle_t handle);
+
+/*
+ * Room for `count` new handles, in two phases: handle_room makes free entries and charges the
+ * budget, so that handle_fill cannot fail; handle_room_cancel gives the room back.
+ * NO_HANDLES, OVER_BUDGET, NO_MEMORY.
+ */
+status_t handle_room(struct process *process, handle_t *handles, uint32_t count);
+void handle_fill(struct process *process, const handle_t *handles, uint32_t count,
+                 const struct capability *capabilities);
+void handle_room_cancel(struct process *process, const handle_t *handles, uint32_t count);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Per-hart data, indexed by a dense number; the machine's own hart id is only a field.
+ */
+#ifndef KERNEL_HART_H
+#define KERNEL_HART_H
+
+#include <arch/cpu.h>
+#include <kernel/list.h>
+#include <kernel/lock.h>
+
+#define PRIORITIES 32u
+#define HART_LOCKS_MAX 8u
+
+struct deadline;
+
+struct hart {
+    /* Read by the trap entry: keep first, in this order. */
+    struct thread *current; /* NULL in idle */
+    uint64_t stack_top;     /* of its kernel stack */
+    struct arch_hart arch;
+
+    uint32_t number; /* [I] dense */
+    uint64_t id;     /* [I] the machine's */
+    _Atomic bool online;
+    _Atomic bool idle;
+
+    struct spinlock runqueue_lock;
+    struct list_node ready[PRIORITIES]; /* [runqueue_lock] struct thread.run_link */
+    _Atomic uint32_t ready_mask;        /* [runqueue_lock] written; read by anyone */
+    _Atomic uint32_t ready_count;
+    uint64_t slice_end_ns; /* this hart: end of `current`'s turn */
+
+    struct spinlock timers_lock;
+    struct deadline *timers; /* [timers_lock] heap */
+    uint64_t armed_ns;       /* this hart: what its clock is set to, ~0 for nothing */
+
+    struct list_node dead_messages; /* this hart: struct message.link, to be released */
+
+    /* Statistics, this hart only. */
+    uint64_t timer_interrupts, switches, system_calls, idle_ns, ipi_received, switched_at_ns;
+
+    struct spinlock *held[HART_LOCKS_MAX]; /* builds with checks: locks held, in order */
+    uint32_t held_count;
+
+    /* Payload of the message being sent, between reading it and knowing where it goes. */
+    _Alignas(8) unsigned char bounce[4096];
+};
+
+extern struct hart harts[];
+extern uint32_t hart_count; /* present in the device tree and usable; [I] after boot */
+
+#endif

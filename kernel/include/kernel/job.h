@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Jobs: a tree of budgets that processes live in.
+ *
+ * A child's limit is carved out of its parent's unused budget at creation, so what it promises
+ * exists. Charges name one job; a dead job's remaining limit (what is still in use) passes to its
+ * parent together with the charges. Lock: job.budget_lock (LOCK_BUDGET) for numbers, job_tree_lock
+ * (LOCK_JOB_TREE) for parents, children and processes. Tests: tests/host/kernel/test_job.c.
+ */
+#ifndef KERNEL_JOB_H
+#define KERNEL_JOB_H
+
+#include <skerry/info.h>
+
+#include <kernel/object.h>
+
+enum budget_kind {
+    BUDGET_PAGES,
+    BUDGET_OBJECTS,
+    BUDGET_HANDLES,
+    BUDGET_MESSAGES,
+    BUDGET_THREADS,
+    BUDGET_KINDS,
+};
+
+struct job {
+    struct object object;
+    struct spinlock budget_lock;
+    uint64_t limit[BUDGET_KINDS]; /* [budget_lock] what is its own: after carving out for children */
+    uint64_t used[BUDGET_KINDS];  /* [budget_lock] */
+    struct job *heir;             /* [budget_lock] not NULL once ended: charges go there; +1 */
+    struct job *parent;           /* [job_tree_lock] +1; NULL for the root */
+    struct list_node sibling;     /* [job_tree_lock] */
+    struct list_node children;    /* [job_tree_lock] */
+    struct list_node processes;   /* [job_tree_lock] struct process.job_link */
+    uint32_t live_processes;      /* [job_tree_lock] not yet DEAD, in this job */
+    bool killed;                  /* [job_tree_lock] */
+    bool ended;                   /* [job_tree_lock] killed or orphaned, and no live process below */
+};
+
+extern const struct object_type job_type;
+
+/* The root job, with everything that boot left. Called once. */
+struct job *job_init_root(const uint64_t limit[BUDGET_KINDS]);
+/* OVER_BUDGET, NO_MEMORY. The caller owns the reference. */
+status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **job);
+
+/* Charges `amount`, or OVER_BUDGET and nothing is charged. Any lock below LOCK_BUDGET may be held. */
+status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount);
+/* Gives back what was charged to `job`, even if the job has ended since. */
+void job_uncharge(struct job *job, enum budget_kind kind, uint64_t amount);
+
+/* A process enters (BAD_STATE if killed) and, dead, leaves the job. */
+struct process;
+status_t job_enter(struct job *job, struct process *process);
+void job_leave(struct job *job, struct process *process);
+
+/* Kills the tree below, in bounded steps: true when every process has been told to end. */
+bool job_kill_step(struct job *job);
+void job_info(struct job *job, struct sk_job_info *info);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Spin locks. Interrupts are always off in the kernel, so a lock is only ever waited for by other
+ * harts. A lock is taken only while every lock already held has a lower level (docs/locking.md);
+ * builds with checks on verify that. Two locks of one level are taken only by lock_pair, in the
+ * order of their addresses.
+ */
+#ifndef KERNEL_LOCK_H
+#define KERNEL_LOCK_H
+
+#include <stdatomic.h>
+
+#include <kernel/types.h>
+
+enum lock_level {
+    LOCK_NONE = 0,
+    LOCK_JOB_TREE,  /* the tree of jobs */
+    LOCK_PROCESS,   /* a process: its threads and state */
+    LOCK_OBJECT,    /* a channel (both ends), event, timer, interrupt, ...: state and observers */
+    LOCK_WAITSET,   /* ready list and parked threads of a wait set */
+    LOCK_FUTEX,     /* one bucket of the futex table */
+    LOCK_HANDLES,   /* one process's handle table */
+    LOCK_SPACE,     /* one address space: regions and page tables */
+    LOCK_MEMORY,    /* one memory object's pages */
+    LOCK_THREAD,    /* one thread's scheduling state and donors */
+    LOCK_TIMERS,    /* one hart's deadlines */
+    LOCK_RUNQUEUE,  /* one hart's run queue */
+    LOCK_BUDGET,    /* one job's budget */
+    LOCK_CACHE,     /* one object cache */
+    LOCK_PAGES,     /* the page allocator */
+    LOCK_LOG,       /* the kernel log */
+};
+
+struct spinlock {
+    atomic_uint word; /* 0 free, 1 held */
+    uint8_t level;    /* enum lock_level */
+};
+
+#define SPINLOCK_INIT(level_) {.word = 0, .level = (level_)}
+
+void lock_init(struct spinlock *lock, enum lock_level level);
+void lock_acquire_contended(struct spinlock *lock);
+#if SKERRY_CHECKS
+void lock_check_acquire(struct spinlock *lock, bool pair);
+void lock_check_release(struct spinlock *lock);
+void lock_check_none_held(void);
+#else
+static inline void lock_check_acquire(struct spinlock *lock, bool pair)
+{
+}
+static inline void lock_check_release(struct spinlock *lock)
+{
+}
+static inline void lock_check_none_held(void)
+{
+}
+#endif
+
+static inline void lock_take(struct spinlock *lock)
+{
+    if (atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0) {
+        lock_acquire_contended(lock);
+    }
+}
+
+static inline void lock_acquire(struct spinlock *lock)
+{
+    lock_check_acquire(lock, false);
+    lock_take(lock);
+}
+
+static inline void lock_release(struct spinlock *lock)
+{
+    lock_check_release(lock);
+    atomic_store_explicit(&lock->word, 0, memory_order_release);
+}
+
+/* Takes two locks of one level; they may be the same lock. */
+void lock_pair_acquire(struct spinlock *a, struct spinlock *b);
+void lock_pair_release(struct spinlock *a, struct spinlock *b);
+
+#endif

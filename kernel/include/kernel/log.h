@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel log: a ring of bytes, and the firmware's console until a console service takes over.
+ * Lock: LOCK_LOG. May be used from anywhere in the kernel.
+ */
+#ifndef KERNEL_LOG_H
+#define KERNEL_LOG_H
+
+#include <kernel/types.h>
+
+struct object;
+
+void log_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_append(const char *text, size_t length);
+/* Copies from `position` on; returns the bytes copied, *next tells where to go on. */
+size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
+/* From now on only the ring; `arrival` (an event, reference moved in) is signalled when it grows.
+ * BUSY when taken. */
+status_t log_take_console(struct object *arrival);
+/* The console's event lost its last handle: print again. */
+void log_console_lost(struct object *arrival);
+/* For panic: print directly from now on, and forget locks. */
+void log_panic_mode(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory objects: pages that can be mapped, read and written.
+ *
+ * ANONYMOUS pages read as zeroes and are charged to the object's job when first touched. DMA memory
+ * is contiguous, committed, and its frames are also held by the DMA resource it came from. PHYSICAL
+ * is device registers or RAM that boot handed out (boot archive, device tree): not owned. Frames go
+ * back only when the last reference (handle, mapping) is gone. Lock: memory.lock (LOCK_MEMORY).
+ * Tests: tests/host/kernel/test_memory.c.
+ */
+#ifndef KERNEL_MEMORY_H
+#define KERNEL_MEMORY_H
+
+#include <skerry/info.h>
+
+#include <kernel/object.h>
+
+#define MEMORY_SIZE_MAX ((uint64_t)1 << 30)
+#define MEMORY_FRAMES_PER_TABLE 512u
+
+enum memory_kind {
+    MEMORY_ANONYMOUS,
+    MEMORY_DMA,
+    MEMORY_PHYSICAL, /* RAM handed out at boot */
+    MEMORY_DEVICE,   /* registers */
+};
+
+struct memory {
+    struct object object;
+    struct spinlock lock;
+    enum memory_kind kind;  /* [I] */
+    uint64_t size;          /* [I] bytes, whole pages */
+    paddr_t base;           /* [I] DMA, PHYSICAL, DEVICE */
+    uint32_t order;         /* [I] DMA: of the allocation */
+    struct object *grant;   /* [I] DMA: the resource, +1 */
+    paddr_t **tables;       /* [lock] ANONYMOUS: a frame of pointers to frames of addresses, on demand */
+    uint64_t committed;     /* [lock] frames owned */
+    uint64_t table_pages;   /* [lock] frames used for tables */
+};
+
+extern const struct object_type memory_type;
+
+/* The caller owns the reference. INVALID_ARGS (size), OVER_BUDGET, NO_MEMORY. */
+status_t memory_create(struct job *job, uint64_t size, bool commit, struct memory **memory);
+status_t memory_create_dma(struct job *job, uint64_t size, paddr_t limit, struct object *grant,
+                           struct memory **memory);
+status_t memory_create_fixed(struct job *job, enum memory_kind kind, paddr_t base, uint64_t size,
+                             struct memory **memory);
+
+/* The frame at a page-aligned offset, allocated if need be. OUT_OF_RANGE, OVER_BUDGET, NO_MEMORY. */
+status_t memory_frame(struct memory *memory, uint64_t offset, paddr_t *pa);
+/* Copies between the object and kernel memory. INVALID_ARGS for DEVICE. */
+status_t memory_copy_out(struct memory *memory, uint64_t offset, void *to, size_t size);
+status_t memory_copy_in(struct memory *memory, uint64_t offset, const void *from, size_t size);
+void memory_info(struct memory *memory, struct sk_memory_info *info);
+
+#endif

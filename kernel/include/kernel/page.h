@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Page frames and object caches.
+ *
+ * Frames: a buddy allocator over all RAM ranges, with a small cache of single frames per hart in
+ * front, so that page faults of different harts share no lock. Caches: memory for kernel objects of
+ * one size, which keeps its type for ever (freed objects go back to their own cache only).
+ * Locks: LOCK_PAGES, LOCK_CACHE. Tests: tests/host/kernel/test_page.c, test_cache.c.
+ */
+#ifndef KERNEL_PAGE_H
+#define KERNEL_PAGE_H
+
+#include <kernel/list.h>
+#include <kernel/lock.h>
+
+struct job;
+
+/* Gives a range of RAM to the allocator; boot only, repeatedly. Partial pages are left out. */
+void page_add_range(paddr_t start, paddr_t end);
+uint64_t page_total(void);
+uint64_t page_free_count(void);
+
+/* One frame, charged to `job` (NULL: the kernel's own), zeroed. OVER_BUDGET, NO_MEMORY. */
+status_t page_alloc(struct job *job, paddr_t *pa);
+void page_free(struct job *job, paddr_t pa);
+/* 2^order contiguous frames ending below `limit`, zeroed. OVER_BUDGET, NO_MEMORY. */
+status_t page_alloc_order(struct job *job, uint32_t order, paddr_t limit, paddr_t *pa);
+void page_free_order(struct job *job, paddr_t pa, uint32_t order);
+/* Makes the n-th next allocation of a frame or object fail, once; 0 for never. For tests. */
+void page_fail_after(uint64_t n);
+
+struct cache {
+    const char *name;
+    size_t size; /* of an object, bytes */
+    struct spinlock lock;
+    void *free;        /* [lock] chain through the object's last word */
+    uint64_t in_use;   /* [lock] */
+    uint64_t capacity; /* [lock] */
+};
+
+#define CACHE_INIT(name_, type_) \
+    {.name = (name_), .size = sizeof(type_), .lock = SPINLOCK_INIT(LOCK_CACHE)}
+
+/* Memory of the last object of that type that was here, or zeroes the first time: users reinitialise
+ * every field but those that must survive (generations, sequence numbers). NULL: none left. */
+void *cache_alloc(struct cache *cache);
+void cache_free(struct cache *cache, void *object);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes: an address space, a handle table, threads, an end.
+ *
+ * Ending goes in steps: DYING, every thread is told to end; the last thread queues the process for
+ * the reaper, which breaks the calls it was serving, closes handles, unmaps, all in bounded steps,
+ * then makes it DEAD and shows TERMINATED. Lock: process.lock (LOCK_PROCESS) for threads and state.
+ */
+#ifndef KERNEL_PROCESS_H
+#define KERNEL_PROCESS_H
+
+#include <skerry/info.h>
+
+#include <kernel/handle.h>
+#include <kernel/job.h>
+#include <kernel/space.h>
+#include <kernel/thread.h>
+
+struct process {
+    struct object object;
+    struct spinlock lock;
+    char name[SK_NAME_MAX]; /* [I] */
+    struct job *job;        /* [I] +1 */
+    struct list_node job_link; /* [job_tree_lock] */
+    struct handle_table handles;
+    struct address_space space;
+
+    uint32_t state;             /* [lock] enum sk_process_state */
+    uint32_t exit_reason;       /* [lock] enum sk_exit_reason */
+    int64_t exit_code;          /* [lock] */
+    struct list_node threads;   /* [lock] struct thread.process_link */
+    uint32_t thread_count;      /* [lock] */
+    uint64_t ended_run_time_ns; /* [lock] of threads that ended */
+
+    struct list_node reaper_link; /* [reaper_lock] */
+    uint32_t reaper_stage;        /* reaper */
+    uint32_t reaper_slot;         /* reaper: next thread slot to look at */
+};
+
+extern const struct object_type process_type;
+
+static inline struct process *process_from_object(struct object *object)
+{
+    return container_of(object, struct process, object);
+}
+
+/* The caller owns the reference. BAD_STATE, OVER_BUDGET, NO_MEMORY. */
+status_t process_create(struct job *job, const char *name, struct process **process);
+/* Starts the first thread, with `argument` (a handle of its own table) in a0. */
+status_t process_start(struct process *process, uint64_t entry, uint64_t stack, handle_t argument,
+                       uint32_t priority, struct thread **thread);
+/* Ends it; only the first end counts. No lock held. */
+void process_end(struct process *process, enum sk_exit_reason reason, int64_t code);
+/* A thread of it has ended, and runs no more. No lock held. */
+void process_thread_ended(struct process *process, struct thread *thread);
+void process_info(struct process *process, struct sk_process_info *info);
+/* One bounded step of ending processes; true if there is more to do. */
+bool process_reap_step(void);
+/* Calls `visit` with every process of the system until it returns false. */
+void process_visit_all(bool (*visit)(struct process *process, void *context), void *context);
+
+/* The reaper's first stage, supplied by ipc/: ends up to some calls that the process was serving,
+ * from thread slot *slot on; true when all are done. */
+bool call_break_step(struct process *server, uint32_t *slot);
+
+#endif

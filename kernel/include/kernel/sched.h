@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The scheduler: fixed priorities, round robin, one run queue per hart, tickless. A thread that
+ * becomes ready queues on the hart that woke it; an idle hart steals. Lock: hart.runqueue_lock.
+ */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <kernel/hart.h>
+#include <kernel/thread.h>
+
+#define SCHED_SLICE_NS 10000000ull /* a turn among equals: long against a switch, short for people */
+
+void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id);
+/* Queues a ready thread on this hart. thread.lock held. */
+void sched_enqueue(struct thread *thread);
+/* Moves a queued thread to the list of its new priority. thread.lock held. */
+void sched_requeue(struct thread *thread, uint32_t priority);
+/* The running thread stops running, because it blocks, is parked or ends: saves what is only on
+ * this hart. */
+void sched_leave(struct thread *thread);
+/* The running thread goes to the end of its priority's queue. */
+void sched_yield(struct thread *thread);
+/* Makes every other hart that runs something pass through kernel_exit. */
+void sched_interrupt_others(void);
+
+#endif

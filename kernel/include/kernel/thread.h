@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Threads. The kernel is an event kernel: a thread has no kernel stack, its user registers are its
+ * frame and its wait is data here. `frame` is first, so that the trap entry finds it.
+ *
+ * A thread is RUNNING on one hart, READY in one run queue, BLOCKED in one wait, PARKED (it would be
+ * ready, but for its suspend count) or DEAD. Killing and suspending never touch a running thread:
+ * they set `pending`, and the hart that runs it, or next would, acts on that in kernel_exit.
+ */
+#ifndef KERNEL_THREAD_H
+#define KERNEL_THREAD_H
+
+#include <arch/cpu.h>
+#include <kernel/call.h>
+#include <kernel/deadline.h>
+#include <kernel/wait.h>
+
+struct process;
+struct hart;
+struct sk_thread_info;
+
+#define THREADS_MAX 4096u
+
+enum thread_state {
+    THREAD_NEW,
+    THREAD_READY,
+    THREAD_RUNNING,
+    THREAD_BLOCKED,
+    THREAD_PARKED,
+    THREAD_DEAD,
+};
+
+/* Bits of thread.pending. */
+#define THREAD_PENDING_KILL 1u
+#define THREAD_PENDING_SUSPEND 2u
+
+struct thread {
+    struct arch_frame frame;
+    struct object object;
+    struct process *process; /* [I] +1 */
+    struct arch_fpu fpu;
+    uint32_t slot; /* [I] its place in thread_slots, for tokens */
+
+    struct spinlock lock;         /* LOCK_THREAD */
+    _Atomic uint32_t state;       /* enum thread_state */
+    struct list_node run_link;    /* [run queue lock] */
+    struct hart *hart;            /* where it runs, is queued, or last ran */
+    uint32_t base_priority;       /* [lock] */
+    _Atomic uint32_t priority;    /* [lock] written; effective */
+    struct list_node donors;      /* [lock] struct call.donor_link of callers it serves */
+    uint32_t suspend_count;       /* [lock] */
+    _Atomic uint32_t pending;     /* THREAD_PENDING_* */
+    uint64_t run_time_ns;         /* by its hart */
+
+    struct wait wait;
+    struct deadline deadline; /* of the wait */
+    struct observer observer; /* of an object_wait */
+    struct call call;
+
+    struct list_node process_link; /* [process lock] */
+};
+
+extern const struct object_type thread_type;
+
+/* Every thread memory there ever was, by slot; entries are set once. */
+extern struct thread *_Atomic thread_slots[THREADS_MAX];
+extern _Atomic uint32_t thread_slot_count;
+
+static inline struct thread *thread_from_object(struct object *object)
+{
+    return container_of(object, struct thread, object);
+}
+
+/* Argument registers of the system call being served. */
+static inline uint64_t *thread_arguments(struct thread *thread)
+{
+    return thread->frame.arg;
+}
+
+/* A new thread of the process, not running yet. The caller owns the reference.
+ * BAD_STATE (process ended), OVER_BUDGET, NO_MEMORY. */
+status_t thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t argument,
+                       uint32_t priority, struct thread **thread);
+/* Makes a NEW thread, or one whose wait has ended, ready (or parks it if suspended). */
+void thread_ready(struct thread *thread);
+/* Tells a thread to end: it does so the next time it would run. Wait lock free. */
+void thread_kill(struct thread *thread);
+status_t thread_suspend(struct thread *thread);
+status_t thread_resume(struct thread *thread);
+/* Acts on `pending` of the thread this hart was about to run; true if it may run after all. */
+bool thread_handle_pending(struct thread *thread);
+/* Ends the running thread, here and now. */
+void thread_exit(struct thread *thread);
+
+/* Lends the caller's priority to the thread that serves its call, and takes it back. Any wait lock
+ * may be held. */
+void thread_donate(struct thread *donee, struct thread *caller);
+void thread_donation_end(struct thread *caller);
+status_t thread_set_priority(struct thread *thread, uint32_t priority);
+void thread_info(struct thread *thread, struct sk_thread_info *info);
+
+#endif

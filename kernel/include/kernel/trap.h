@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the architecture's trap entry calls. In all of these: interrupts off, no lock held, the user
+ * registers of the running thread saved in its frame. After them the entry code calls kernel_exit
+ * and returns to user mode with the frame of the thread that it names.
+ */
+#ifndef KERNEL_TRAP_H
+#define KERNEL_TRAP_H
+
+#include <kernel/thread.h>
+
+/* The running thread made a system call (frame.arg, frame_number). */
+void trap_syscall(struct thread *thread);
+/* A user access of kind `prot` (SK_PROT_* bit) at `va` failed. */
+void trap_page_fault(struct thread *thread, vaddr_t va, uint32_t prot);
+/* Anything else a user program did wrong. `cause` in words, e.g. "illegal instruction". */
+void trap_user_fault(struct thread *thread, const char *cause, uint64_t value);
+
+/* Interrupts; also taken in idle, with no thread. */
+void trap_timer(void);
+void trap_hart_interrupt(void);      /* from cpu_interrupt_hart */
+void trap_device(uint32_t source);   /* claimed on this hart, not completed */
+
+/* Finishes pending work and chooses what runs next on this hart, idling until there is something.
+ * Switches the address space. Never returns NULL. */
+struct thread *kernel_exit(void);
+
+#endif

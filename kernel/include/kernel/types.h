@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Scalars of the kernel. */
+#ifndef KERNEL_TYPES_H
+#define KERNEL_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <skerry/status.h>
+#include <skerry/types.h>
+
+typedef uint64_t paddr_t; /* physical address */
+typedef uint64_t vaddr_t; /* user virtual address */
+
+#define PAGE_SIZE ((uint64_t)SK_PAGE_SIZE)
+#define PAGE_MASK (PAGE_SIZE - 1)
+#define HARTS_MAX 8u
+
+#define container_of(pointer, type, member) \
+    ((type *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

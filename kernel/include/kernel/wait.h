@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Blocking, and observing objects.
+ *
+ * A wait belongs to one lock, that of the thing waited on. Its life: wait_begin under the lock; then
+ * exactly one of wait_end (whoever has what the thread waits for, under the lock) or wait_cancel
+ * (time-out, kill: finds the lock by itself). After wait_begin's lock is released the thread may run
+ * on another hart at once, so the caller touches it no more.
+ */
+#ifndef KERNEL_WAIT_H
+#define KERNEL_WAIT_H
+
+#include <kernel/object.h>
+
+struct thread;
+
+/* What a blocked thread waits for. Fields belong to *lock while it is not NULL. */
+struct wait {
+    struct spinlock *_Atomic lock; /* guards this wait; NULL when not waiting */
+    struct list_node link;         /* in a list of the thing waited on, or in none */
+    struct object *object;         /* +1, or NULL */
+    uint64_t sequence;             /* counts waits over all lives of the thread's memory */
+    /* Undoes the wait and writes the result registers when it ends by cancellation; lock held.
+     * wait.link is out of its list already. NULL: only the status needs to be written. */
+    void (*cancel)(struct thread *thread, status_t status);
+};
+
+/* Blocks the running thread. `head` NULL: in no list. Takes a reference to `object` if not NULL. */
+void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *head,
+                struct object *object, void (*cancel)(struct thread *, status_t));
+/* Arms the time-out of the wait just begun; lock held. SK_DEADLINE_NEVER arms none. */
+void wait_deadline(struct thread *thread, uint64_t deadline);
+/* Ends the wait; lock held. The caller writes the result registers before or after, then calls
+ * thread_ready. Returns the reference to the object for the caller to put once it holds no lock. */
+struct object *wait_end(struct thread *thread);
+/* Ends the wait with `status`, if the thread is still in the wait `sequence` (any: WAIT_ANY), and
+ * makes it ready. No lock held. */
+#define WAIT_ANY (~(uint64_t)0)
+bool wait_cancel(struct thread *thread, uint64_t sequence, status_t status);
+
+/*
+ * Observers: who wants to know of an object's signals. Linked under the object's lock; each is a wait
+ * set member or the thread of an object_wait.
+ */
+struct observer {
+    struct list_node link; /* [object lock] */
+    struct object *object; /* [object lock] +1 while linked */
+    uint32_t signals;      /* [I] of interest */
+    /* Signals came up. True: it delivered them to somebody (a signal that delivery takes is gone).
+     * Object lock held. */
+    bool (*notify)(struct observer *observer, uint32_t signals);
+    /* The object was orphaned and the observer unlinked; it puts observer->object. No lock held. */
+    void (*orphaned)(struct observer *observer);
+};
+
+/* Tells the observers of `signals`; the signals that delivery takes stop at the first taker and
+ * true is returned if there was one. Object lock held. */
+bool object_notify(struct object *object, uint32_t signals);
+/* Removes and tells all observers. No lock held. Part of every waitable type's orphan. */
+void object_orphan_observers(struct object *object);
+
+#define SIGNALS_TAKEN_BY_DELIVERY (SK_SIGNAL_EVENT | SK_SIGNAL_TIMER | SK_SIGNAL_INTERRUPT)
+
+#endif
