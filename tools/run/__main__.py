@@ -131,7 +131,16 @@ def main(argv):
         command, rest = argv[0], argv[1:]
         if command not in COMMANDS:
             raise Stop("no command '%s' (try ./run --help)" % command, USAGE)
-    return dispatch(command, make_parser(command).parse_args(rest))
+    return dispatch(command, make_parser(command).parse_args(join_values(rest)))
+
+
+def join_values(argv):
+    """--qemu -foo becomes --qemu=-foo: their values may well begin with a dash."""
+    joined, rest = [], list(argv)
+    while rest:
+        word = rest.pop(0)
+        joined.append(word + "=" + rest.pop(0) if word in ("--qemu", "--append") and rest else word)
+    return joined
 
 
 def on_signal(number, _):
@@ -150,6 +159,9 @@ if __name__ == "__main__":
     except Stop as stop:
         say(str(stop))
         sys.exit(stop.status)
-    except BrokenPipeError:
+    except BrokenPipeError:  # our reader has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        say(str(error))
         sys.exit(1)

@@ -30,7 +30,8 @@ class CountedGuest(Guest):
     """A guest on one hart whose executed instructions can be read at any time."""
 
     def __init__(self, **kwargs):
-        self.counter = tempfile.mktemp(prefix="skerry-count-")
+        self.sockets = tempfile.TemporaryDirectory(prefix="skerry-")  # a short path, as sockets need
+        self.counter = os.path.join(self.sockets.name, "count")
         plugin = build.path(build.GUEST, "tools", "insncount", "libinsncount.so")
         extra = "-icount shift=0 -plugin %s,sock=%s,%s" % (plugin, self.counter, RANGES)
         super().__init__(smp=1, extra=extra, **kwargs)

@@ -17,7 +17,7 @@ import threading
 from common import ROOT, Stop, say
 from packages import cross_prefix
 
-GUEST, HOST = "build", "build-host"
+GUEST, HOST, RUNS = "build", "build-host", "build-run"
 SETUP = {
     GUEST: ["--cross-file", "cross-riscv64.txt"],
     HOST: ["-Db_sanitize=address,undefined", "-Db_lundef=false",
@@ -155,19 +155,27 @@ def build(offline=False, host=False):
 
 
 @contextlib.contextmanager
-def boot_files(bootfs=None):
+def private_folder():
+    """A folder for one run; ./run clean finds what a killed one left behind."""
+    os.makedirs(path(RUNS), exist_ok=True)
+    folder = tempfile.mkdtemp(dir=path(RUNS))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(path(RUNS))
+
+
+def copy_boot_files(top, archive, folder):
     """A private copy of (Image, boot archive), so that a later build cannot touch them."""
-    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
-        with locked(exclusive=False):
-            image = shutil.copy(path(GUEST, "Image"), folder)
-            archive = shutil.copy(bootfs or path(GUEST, "bootfs.cpio"), folder)
-        yield image, archive
+    with locked(exclusive=False):
+        return [shutil.copy(os.path.join(top, name), folder) for name in ("Image", archive)]
 
 
 def clean():
     """Removes what ./run made outside git."""
-    names = [n for n in os.listdir(ROOT)
-             if os.path.isdir(path(n)) and (n == "build" or n.startswith("build-"))]
+    names = [n for n in (GUEST, HOST, RUNS) if os.path.isdir(path(n))]
     sources = path("subprojects")
     names += [os.path.join("subprojects", n) for n in os.listdir(sources)
               if n != "packagefiles" and os.path.isdir(os.path.join(sources, n))]

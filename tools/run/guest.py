@@ -9,13 +9,12 @@
 A timeout here only detects hangs: limits are far above what a slow machine needs.
 SKERRY_BUILD names the build directory (meson sets it), SKERRY_TIMEOUT replaces every limit.
 """
+import contextlib
 import http.client
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -64,25 +63,20 @@ class Guest:
         self.matched_line = -1
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix="skerry-test-")
-        try:
+        with contextlib.ExitStack() as undo:
+            self.folder = undo.enter_context(build.private_folder())
             self.start()
-        except BaseException:
-            shutil.rmtree(self.folder)
-            raise
+            self.undo = undo.pop_all()
         return self
 
     def __exit__(self, *_):
         qemu.stop(self.process)
         self.reader.join(5)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.undo.close()
 
     def start(self):
         qemu.die_with_parent()
-        top = build_dir()
-        with build.locked(exclusive=False):
-            image = shutil.copy(os.path.join(top, "Image"), self.folder)
-            bootfs = shutil.copy(os.path.join(top, self.archive), self.folder)
+        image, bootfs = build.copy_boot_files(build_dir(), self.archive, self.folder)
         if self.files or self.drop:
             changed = bootfs + ".changed"
             command = [sys.executable, "-B", MKBOOTFS, "-o", changed, "--base", bootfs]

@@ -38,14 +38,16 @@ def on_path(*names):
     return lambda: any(shutil.which(n) for n in names)
 
 
+CROSS_GCC, PICOLIBC = "riscv64-unknown-elf-gcc 12", "picolibc 1.8"
+
 # name shown to people: (Debian package, test)
 TOOLS = {
     "git": ("git", on_path("git")),
     "meson 1.0": ("meson", have_meson),
     "ninja 1.10": ("ninja-build", on_path("ninja")),
-    "riscv64-unknown-elf-gcc 12": ("gcc-riscv64-unknown-elf",
-                                   lambda: shutil.which(cross_prefix() + "gcc") is not None),
-    "picolibc 1.8": ("picolibc-riscv64-unknown-elf", have_picolibc),
+    CROSS_GCC: ("gcc-riscv64-unknown-elf",
+                lambda: shutil.which(cross_prefix() + "gcc") is not None),
+    PICOLIBC: ("picolibc-riscv64-unknown-elf", have_picolibc),
     "gcc (native)": ("gcc", on_path("cc")),
     "libc headers": ("libc6-dev", lambda: os.path.exists("/usr/include/stdio.h")),
     "qemu-system-riscv64 7.2": ("qemu-system-misc", on_path("qemu-system-riscv64")),
@@ -61,7 +63,7 @@ TOOLS = {
     "cpio": ("cpio", on_path("cpio")),
 }
 
-BUILD = ["git", "meson 1.0", "ninja 1.10", "riscv64-unknown-elf-gcc 12", "picolibc 1.8",
+BUILD = ["git", "meson 1.0", "ninja 1.10", CROSS_GCC, PICOLIBC,
          "gcc (native)", "libc headers"]
 SERVE = BUILD + ["qemu-system-riscv64 7.2"]
 GDB = SERVE + ["gdb for RISC-V"]
@@ -113,6 +115,12 @@ def need(names, offline, wanted=()):
     if not lacking:
         return
     hard = [n for n in lacking if n in names]
+    if "CROSS" in os.environ:
+        for name in (CROSS_GCC, PICOLIBC):
+            if name in hard:
+                raise Stop("CROSS=%s: there is no %sgcc%s" % (
+                    cross_prefix(), cross_prefix(),
+                    " with picolibc (picolibc.specs)" if name == PICOLIBC else ""), TOOL_MISSING)
     refusal = why_no_apt(offline)
     if refusal is None:
         packages = sorted({TOOLS[n][0] for n in lacking})

@@ -83,18 +83,13 @@ class FirstPage:
             raise Stop("no page was served within %d s" % limit)
 
 
-def prepare(options, folder_files):
-    """The boot archive to use: the built one, or one with the user's web root."""
-    image, bootfs = folder_files
+def guest_command(options, folder, extra=""):
+    """QEMU's command line, over a private copy of what was built."""
+    image, bootfs = build.copy_boot_files(build.path(build.GUEST), "bootfs.cpio", folder)
     if options.www:
         packed = bootfs + ".www"
         www.pack(options.www, bootfs, packed)
         bootfs = packed
-    return image, bootfs
-
-
-def guest_command(options, files, extra=""):
-    image, bootfs = prepare(options, files)
     append = ("panic=off " + options.append).strip()
     return qemu.command(image, bootfs, options.smp, options.mem, options.net, options.port,
                         append, (options.qemu + " " + extra).strip())
@@ -104,9 +99,9 @@ def serve(options):
     check_options(options)
     packages.need(packages.SERVE, options.offline)
     build.build(options.offline)
-    with build.boot_files() as files:
+    with build.private_folder() as folder:
         page = FirstPage(options)
-        guest = qemu.start(guest_command(options, files))
+        guest = qemu.start(guest_command(options, folder))
         try:
             errors = console.stream(guest, page.on_line, page.check_deadline)
             status = guest.wait()
@@ -130,8 +125,8 @@ def gdb(options):
     port = qemu.free_port()
     log = build.path(build.GUEST, "gdb-console.log")
     debugger = shutil.which("gdb-multiarch") or packages.cross_prefix() + "gdb"
-    with build.boot_files() as files, open(log, "wb") as out:
-        guest = qemu.start(guest_command(options, files, "-S -gdb tcp:127.0.0.1:%d" % port),
+    with build.private_folder() as folder, open(log, "wb") as out:
+        guest = qemu.start(guest_command(options, folder, "-S -gdb tcp:127.0.0.1:%d" % port),
                            stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         old = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to gdb
         try:
