@@ -114,8 +114,8 @@ enum sk_socket_event {
 uint32_t sk_socket_events(struct sk_socket *socket);
 
 /*
- * Waits until the socket shows one of `events`, or FAILED or END; *shown (may be NULL) = its state.
- * Reports of other sockets are kept for sk_net_next. TIMED_OUT, PEER_CLOSED.
+ * Waits until the socket shows one of `events`, or FAILED, or END when READABLE is waited for;
+ * *shown (may be NULL) = its state. Reports of other sockets are kept for sk_net_next. TIMED_OUT, PEER_CLOSED.
  */
 status_t sk_socket_wait_for(struct sk_socket *socket, uint32_t events, uint64_t deadline,
                             uint32_t *shown);

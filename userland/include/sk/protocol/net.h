@@ -137,6 +137,12 @@ enum sk_net_request_flag {
     SK_NET_REQUEST_ABORT = 1u << 2,    /* RST now */
 };
 
+/* What the program wants to be told of; the service clears a bit when it tells. */
+enum sk_net_want_flag {
+    SK_NET_WANT_ROOM = 1u << 0,    /* half of the transmit ring is free */
+    SK_NET_WANT_DRAINED = 1u << 1, /* all of it is: everything was acknowledged */
+};
+
 struct sk_net_slot {
     /* Written by the service. */
     _Alignas(64) _Atomic uint32_t state; /* enum sk_net_state; stored last, with release */
@@ -147,6 +153,7 @@ struct sk_net_slot {
     _Atomic uint32_t rx_end; /* 1: the peer's FIN came; the bytes up to rx.head are the last */
     /* Written by the program. */
     _Alignas(64) _Atomic uint32_t requests; /* enum sk_net_request_flag; zeroed by the service */
+    _Atomic uint32_t wants;                 /* enum sk_net_want_flag; set, full fence, look again */
     /* Set by the side that puts the slot in the ring, cleared by the side that takes it. */
     _Alignas(64) _Atomic uint32_t named_to_net;
     _Atomic uint32_t named_to_program;

@@ -28,9 +28,9 @@
 #include <skerry/types.h>
 
 enum sk_nic_op {
-    SK_NIC_OP_ATTACH =
-        1,              /* sk_nic_request -> sk_nic_attach_reply + 4 handles: pool, rings, event to
-                             the driver, event to the client */
+    /* sk_nic_request -> sk_nic_attach_reply + 4 handles: pool, rings, event to the driver, event to
+     * the client */
+    SK_NIC_OP_ATTACH = 1,
     SK_NIC_OP_INFO = 2, /* sk_nic_request -> sk_nic_info_reply; any client */
 };
 
