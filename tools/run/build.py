@@ -143,13 +143,12 @@ def make(name):
         raise Stop("the build failed (its messages are above)")
 
 
-def build(offline=False, host=False):
+def build(offline=False, names=(GUEST,)):
     with locked(exclusive=True):
         fetch_sources(offline)
-        make(GUEST)
-        if host:
-            make(HOST)
-    for name in ("Image", "bootfs.cpio"):
+        for name in names:
+            make(name)
+    for name in ("Image", "bootfs.cpio") if GUEST in names else ():
         if not os.path.exists(path(GUEST, name)):
             raise Stop("the build made no %s/%s" % (GUEST, name))
 

@@ -20,6 +20,7 @@ SUITES = {
     "http": (build.GUEST, 2.5),
     "bench": (build.GUEST, 2.0),
 }
+EXPLANATION_LINES = 12  # of what follows a failed case
 GOOD = ("OK", "EXPECTEDFAIL")
 
 
@@ -52,12 +53,16 @@ class Count:
 def count_test(record, count):
     """One line of Meson's JSON log: each TAP case counts; a program without TAP is one case."""
     where, result = record["name"].split("/")[-1].strip(), record["result"]
-    failed_before, cases = count.failed, 0
+    failed_before, cases, explain = count.failed, 0, 0
     for line in record.get("stdout", "").splitlines():
         case = tap.parse_case(line)
         if case:
             cases += 1
             count.case(case[0], where, case[1], case[2])
+            explain = EXPLANATION_LINES if case[0] == tap.FAIL else 0
+        elif explain and line.startswith("#"):
+            explain -= 1
+            count.notes.append("    " + line)
     if result == "SKIP" and not cases:
         count.case(tap.SKIPPED, where, "the whole test")
     elif result in GOOD and not cases:
@@ -119,7 +124,7 @@ def main(options):
     chosen = choose(options.suites)
     wanted = [tool for name in chosen for tool in packages.TEST_WANTED.get(name, [])]
     packages.need(packages.TEST, options.offline, wanted)
-    build.build(options.offline, host="host" in chosen)
+    build.build(options.offline, {SUITES[name][0] for name in chosen})
     total, timings = Count(), []
     for name in chosen:
         began = time.monotonic()
