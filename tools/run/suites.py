@@ -8,6 +8,7 @@ import time
 
 import build
 import packages
+import qemu
 import tap
 from common import FAILED, ROOT, Stop, USAGE, say
 
@@ -94,7 +95,8 @@ def run_suite(name, timeout):
         environment["SKERRY_TIMEOUT"] = str(timeout)
         command += ["--timeout-multiplier", str(max(1, int(timeout) // 60))]
     child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, errors="replace")
+                             stderr=subprocess.STDOUT, text=True, errors="replace",
+                             preexec_fn=qemu.die_with_parent)
     quiet = False
     try:
         for line in child.stdout:
