@@ -43,7 +43,8 @@ class Guest:
 
     address is where the guest's port 80 is reached; with net="user" it is a forwarded free port.
     files adds to the archive or replaces ('www/big.bin': path on this machine); drop removes
-    what begins with a prefix. QEMU ends with the thread that started it. echo receives each console line as it comes.
+    what begins with a prefix. echo receives each console line as it comes. QEMU ends with the
+    thread that started it.
     """
 
     def __init__(self, smp=1, mem="128M", net="none", append="", extra="", tests=False,
