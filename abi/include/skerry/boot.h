@@ -24,7 +24,8 @@ struct sk_boot_header {
     uint16_t argument_count;
     uint16_t environment_count;
     uint16_t handle_count;
-    uint16_t reserved[3];
+    uint16_t more; /* not 0: another message like this follows, with handle names only */
+    uint16_t reserved[2];
 };
 
 _Static_assert(sizeof(struct sk_boot_header) == 24, "ABI layout");

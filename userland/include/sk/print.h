@@ -16,4 +16,11 @@ const char *sk_status_words(status_t status);
 /* Prints the line on stderr and ends the process with code 1. */
 _Noreturn void sk_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * From now on output never waits: a console that is behind drops whole lines and says how many.
+ * For servers, whose work must not stop for their chatter; sk_server_init calls it. Other programs
+ * go at the console's pace and lose nothing.
+ */
+void sk_stdio_never_wait(void);
+
 #endif

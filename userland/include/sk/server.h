@@ -75,9 +75,9 @@ struct sk_server_ops {
 typedef void (*sk_watch_function)(struct sk_server *server, handle_t handle, uint32_t signals,
                                   void *context);
 
-#define SK_SERVER_CLIENTS_DEFAULT             64u
+#define SK_SERVER_CLIENTS_DEFAULT 64u
 #define SK_SERVER_CLIENTS_PER_PROCESS_DEFAULT 16u
-#define SK_SERVER_OFFERS_MAX                  8u
+#define SK_SERVER_OFFERS_MAX 8u
 
 struct sk_server {
     const struct sk_server_ops *ops;
@@ -93,6 +93,7 @@ struct sk_server {
     uint32_t client_count;
     struct sk_server_source *offers[SK_SERVER_OFFERS_MAX];
     uint32_t offer_count;
+    struct sk_server_source *watches;
     struct sk_server_source *graveyard; /* freed after the callback that removed them */
     bool stopping;
     int exit_code;
@@ -140,10 +141,10 @@ int sk_server_run(struct sk_server *server);
 void sk_server_stop(struct sk_server *server, int exit_code);
 
 /* For message(): the request as a struct, NULL if it is shorter. */
-#define sk_request(in, type) \
+#define sk_request(in, type)                                                                       \
     ((in)->length >= sizeof(type) ? (const type *)(in)->bytes : (const type *)0)
 /* For message(): the reply as a zeroed struct, its length set. */
-#define sk_reply_struct(reply, type) \
+#define sk_reply_struct(reply, type)                                                               \
     ((reply)->length = sizeof(type), (type *)memset((reply)->bytes, 0, sizeof(type)))
 
 static inline uint64_t sk_operation(const struct sk_in *in)

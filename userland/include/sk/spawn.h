@@ -12,7 +12,7 @@
 #include <skerry/types.h>
 
 #define SK_SPAWN_STACK_DEFAULT ((uint64_t)64 * 1024)
-#define SK_SPAWN_HANDLES_MAX   24u
+#define SK_SPAWN_HANDLES_MAX 24u
 
 /* A handle for the child, known there as sk_boot_handle(name). */
 struct sk_spawn_handle {
@@ -34,7 +34,7 @@ struct sk_spawn {
     size_t environment_count;
     const char *const *environment;
 
-    const struct sk_spawn_handle *handles; /* move to the child on success, stay on failure */
+    const struct sk_spawn_handle *handles; /* move to the child; on failure they are closed */
     size_t handle_count;
     uint64_t stack_size; /* 0: SK_SPAWN_STACK_DEFAULT */
 };
@@ -46,7 +46,8 @@ struct sk_child {
 };
 
 /*
- * Starts a program. On failure nothing is left behind and every handle is where it was.
+ * Starts a program. The handles in `handles` are gone in any case, and on failure nothing else is
+ * left behind.
  * BAD_FORMAT (the file), TOO_BIG (arguments and names over one message), INVALID_ARGS,
  * OVER_BUDGET, NO_MEMORY, NO_HANDLES, ACCESS_DENIED.
  */

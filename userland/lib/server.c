@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The loop of services and drivers. Owns the wait set, the endpoints of controls and clients, and a
+ * struct sk_server_source for each member, whose address is the member's key. One thread; no lock.
+ * Invariant: a source is freed only between two callbacks (the graveyard), so callbacks may drop
+ * anything. Tests: tests/qemu/broker, and every service.
+ */
+#include <sk/server.h>
+
+#include <stdlib.h>
+
+#include <sk/print.h>
+#include <sk/service.h>
+#include <sk/time.h>
+
+enum source_kind { SOURCE_CONTROL, SOURCE_CLIENT, SOURCE_WATCH };
+
+struct sk_server_source {
+    struct sk_client client; /* SOURCE_CLIENT; first, so that a client is its source */
+    enum source_kind kind;
+    handle_t handle;
+    struct sk_server_source *next; /* in `watches` or in the graveyard */
+    bool dead;
+
+    uint32_t index;          /* SOURCE_CONTROL: which offer */
+    uint64_t sequence;       /* SOURCE_CONTROL: last connection taken off the queue */
+    uint64_t acknowledged;   /* SOURCE_CONTROL: ... and told to init */
+    sk_watch_function watch; /* SOURCE_WATCH */
+    void *context;           /* SOURCE_WATCH */
+};
+
+/* Messages between two looks at the clock while a deadline is set and messages keep coming. */
+#define MESSAGES_PER_CLOCK 8u
+/* Pause when the job cannot pay for a message that init has sent. */
+#define OVER_BUDGET_PAUSE (10 * SK_MS)
+
+static struct sk_server_source *source_of(struct sk_client *client)
+{
+    return (struct sk_server_source *)client;
+}
+
+static void bury(struct sk_server *server, struct sk_server_source *source)
+{
+    source->dead = true;
+    source->next = server->graveyard;
+    server->graveyard = source;
+}
+
+static void empty_graveyard(struct sk_server *server)
+{
+    while (server->graveyard != NULL) {
+        struct sk_server_source *source = server->graveyard;
+        server->graveyard = source->next;
+        free(source);
+    }
+}
+
+status_t sk_server_init(struct sk_server *server, const struct sk_server_ops *ops, void *context)
+{
+    server->ops = ops;
+    server->context = context;
+    server->clients_max = SK_SERVER_CLIENTS_DEFAULT;
+    server->clients_per_process_max = SK_SERVER_CLIENTS_PER_PROCESS_DEFAULT;
+    server->deadline = SK_DEADLINE_NEVER;
+    sk_stdio_never_wait();
+    return sk_waitset_create(sk_self_job, &server->waitset);
+}
+
+static status_t add_source(struct sk_server *server, enum source_kind kind, handle_t handle,
+                           uint32_t signals, struct sk_server_source **result)
+{
+    struct sk_server_source *source = calloc(1, sizeof *source);
+    if (source == NULL) {
+        return SK_NO_MEMORY;
+    }
+    source->kind = kind;
+    source->handle = handle;
+    status_t status = sk_waitset_add(server->waitset, handle, signals, (uint64_t)(uintptr_t)source);
+    if (status != SK_OK) {
+        free(source);
+        return status;
+    }
+    *result = source;
+    return SK_OK;
+}
+
+status_t sk_server_add_control(struct sk_server *server, handle_t control)
+{
+    if (server->offer_count == SK_SERVER_OFFERS_MAX) {
+        return SK_NO_SPACE;
+    }
+    struct sk_server_source *source;
+    status_t status = add_source(server, SOURCE_CONTROL, control,
+                                 SK_SIGNAL_READABLE | SK_SIGNAL_PEER_CLOSED, &source);
+    if (status == SK_OK) {
+        source->index = server->offer_count;
+        server->offers[server->offer_count++] = source;
+    }
+    return status;
+}
+
+status_t sk_server_offer(struct sk_server *server, const char *name)
+{
+    char handle_name[sizeof "control:" + SK_INIT_NAME_MAX] = "control:";
+    strncat(handle_name, name, SK_INIT_NAME_MAX);
+    handle_t control = sk_boot_handle(handle_name);
+    return control != SK_HANDLE_NONE ? sk_server_add_control(server, control) : SK_NOT_FOUND;
+}
+
+static bool has_room(const struct sk_server *server, uint64_t process_id)
+{
+    uint32_t same = 0;
+    for (const struct sk_client *c = server->clients; c != NULL; c = c->next) {
+        same += c->process_id == process_id;
+    }
+    return server->client_count < server->clients_max && same < server->clients_per_process_max;
+}
+
+status_t sk_server_add_client(struct sk_server *server, handle_t endpoint, uint64_t process_id,
+                              const char *name, struct sk_client **client)
+{
+    struct sk_server_source *source;
+    status_t status = add_source(server, SOURCE_CLIENT, endpoint,
+                                 SK_SIGNAL_READABLE | SK_SIGNAL_PEER_CLOSED, &source);
+    if (status != SK_OK) {
+        return status;
+    }
+    source->client.process_id = process_id;
+    source->client.endpoint = endpoint;
+    strncpy(source->client.name, name, sizeof source->client.name - 1);
+    source->client.next = server->clients;
+    server->clients = &source->client;
+    server->client_count++;
+    *client = &source->client;
+    return SK_OK;
+}
+
+/* Takes a client out of the list and closes its endpoint; disconnect() is the caller's. */
+static void remove_client(struct sk_server *server, struct sk_client *client)
+{
+    struct sk_client **link = &server->clients;
+    while (*link != client) {
+        link = &(*link)->next;
+    }
+    *link = client->next;
+    server->client_count--;
+    sk_handle_close(client->endpoint);
+    bury(server, source_of(client));
+}
+
+void sk_server_drop(struct sk_server *server, struct sk_client *client)
+{
+    if (client->closing) {
+        return;
+    }
+    client->closing = true;
+    if (server->ops->disconnect != NULL) {
+        server->ops->disconnect(server, client);
+    }
+    remove_client(server, client);
+}
+
+/* `watches` is kept as a list through the sources' `next`. */
+status_t sk_server_watch(struct sk_server *server, handle_t handle, uint32_t signals,
+                         sk_watch_function function, void *context)
+{
+    struct sk_server_source *source;
+    status_t status = add_source(server, SOURCE_WATCH, handle, signals, &source);
+    if (status != SK_OK) {
+        return status;
+    }
+    source->watch = function;
+    source->context = context;
+    source->next = server->watches;
+    server->watches = source;
+    return SK_OK;
+}
+
+status_t sk_server_unwatch(struct sk_server *server, handle_t handle)
+{
+    for (struct sk_server_source **link = &server->watches; *link != NULL; link = &(*link)->next) {
+        struct sk_server_source *source = *link;
+        if (source->handle == handle) {
+            *link = source->next;
+            sk_waitset_remove(server->waitset, handle);
+            bury(server, source);
+            return SK_OK;
+        }
+    }
+    return SK_NOT_FOUND;
+}
+
+/* An acknowledgement that does not fit into init's queue is made up for by the next one. */
+static void acknowledge(struct sk_server_source *control)
+{
+    struct sk_init_accepted accepted = {SK_INIT_ACCEPTED, control->sequence};
+    struct sk_out out = sk_out_bytes(&accepted, sizeof accepted);
+    if (sk_channel_send(control->handle, &out) == SK_OK) {
+        control->acknowledged = control->sequence;
+    }
+}
+
+static void accept(struct sk_server *server, struct sk_server_source *control, struct sk_in *in)
+{
+    const struct sk_init_new_client *request = sk_request(in, struct sk_init_new_client);
+    if (request == NULL || request->operation != SK_INIT_NEW_CLIENT || in->handle_count != 1) {
+        return;
+    }
+    control->sequence = request->sequence;
+    acknowledge(control);
+    if (!has_room(server, request->client_id)) {
+        return;
+    }
+    char name[SK_INIT_NAME_MAX];
+    memcpy(name, request->client_name, sizeof name);
+    name[sizeof name - 1] = 0;
+    struct sk_client *client;
+    if (sk_server_add_client(server, in->handles[0], request->client_id, name, &client) != SK_OK) {
+        return;
+    }
+    in->handles[0] = SK_HANDLE_NONE;
+    client->grants = request->grants;
+    client->service = control->index;
+    if (server->ops->connect != NULL && server->ops->connect(server, client) != SK_OK &&
+        !client->closing) {
+        client->closing = true;
+        remove_client(server, client);
+    }
+}
+
+static void drop_control(struct sk_server *server, struct sk_server_source *control)
+{
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < server->offer_count; i++) {
+        if (server->offers[i] == control) {
+            server->offers[i] = NULL;
+        }
+        left += server->offers[i] != NULL;
+    }
+    sk_handle_close(control->handle);
+    bury(server, control);
+    if (left == 0) {
+        server->stopping = true;
+    }
+}
+
+static void close_handles(handle_t *handles, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (handles[i] != SK_HANDLE_NONE) {
+            sk_handle_close(handles[i]);
+        }
+    }
+}
+
+/* Lets the service answer; true when `reply` is to be sent for in->token. */
+static bool serve(struct sk_server *server, struct sk_client *client, struct sk_in *in)
+{
+    struct sk_reply *reply = &server->reply;
+    reply->length = 0;
+    reply->handle_count = 0;
+    status_t status = SK_INVALID_ARGS;
+    if (in->length >= sizeof(uint64_t)) {
+        status = server->ops->message(server, client, in, reply);
+    }
+    if (!in->is_call || status == SK_PENDING) {
+        close_handles(reply->handles, reply->handle_count);
+        return false;
+    }
+    if (status != SK_OK) {
+        close_handles(reply->handles, reply->handle_count);
+        reply->handle_count = 0;
+        reply->length = 0;
+    }
+    if (reply->length < sizeof(int64_t)) {
+        int64_t word = status;
+        memcpy(reply->bytes, &word, sizeof word);
+        reply->length = sizeof word;
+    }
+    return true;
+}
+
+/* Handles one delivery; true when a reply is due. */
+static bool dispatch(struct sk_server *server, struct sk_in *in)
+{
+    struct sk_server_source *source = (struct sk_server_source *)(uintptr_t)in->key;
+    if (source == NULL) {
+        return false;
+    }
+    bool answer = false;
+    switch (source->kind) {
+    case SOURCE_CONTROL:
+        if (in->signals != 0) {
+            drop_control(server, source);
+        } else {
+            accept(server, source, in);
+        }
+        break;
+    case SOURCE_CLIENT:
+        if (in->signals != 0) {
+            sk_server_drop(server, &source->client);
+        } else {
+            answer = serve(server, &source->client, in);
+        }
+        break;
+    case SOURCE_WATCH:
+        source->watch(server, source->handle, in->signals, source->context);
+        break;
+    }
+    close_handles(in->handles, in->handle_count);
+    return answer;
+}
+
+/* A message that cannot be taken stays at the head of its queue and would be met again for ever: a
+ * client is dropped for it; what init sends is tried again when something may have been freed. */
+static void refuse(struct sk_server *server, const struct sk_in *in)
+{
+    struct sk_server_source *source = (struct sk_server_source *)(uintptr_t)in->key;
+    if (source != NULL && source->kind == SOURCE_CLIENT) {
+        sk_server_drop(server, &source->client);
+    } else {
+        sk_sleep(OVER_BUDGET_PAUSE);
+    }
+}
+
+static void retry_acknowledgements(struct sk_server *server)
+{
+    for (uint32_t i = 0; i < server->offer_count; i++) {
+        struct sk_server_source *control = server->offers[i];
+        if (control != NULL && control->acknowledged != control->sequence) {
+            acknowledge(control);
+        }
+    }
+}
+
+static void check_deadline(struct sk_server *server)
+{
+    if (server->deadline != SK_DEADLINE_NEVER && sk_now() >= server->deadline) {
+        server->deadline = SK_DEADLINE_NEVER;
+        if (server->ops->deadline != NULL) {
+            server->ops->deadline(server);
+        }
+    }
+}
+
+static struct sk_out reply_out(struct sk_server *server)
+{
+    struct sk_reply *reply = &server->reply;
+    return (struct sk_out){reply->bytes, reply->length, reply->handles, reply->handle_count};
+}
+
+/* Replies if `token` says so, waits for the next delivery, and handles it. Returns the next token. */
+static token_t turn(struct sk_server *server, token_t token, uint32_t *since_clock)
+{
+    bool more = server->ops->before_wait != NULL && server->ops->before_wait(server);
+    struct sk_in in = {server->in_bytes, sizeof server->in_bytes, server->in_handles,
+                       SK_MESSAGE_HANDLES_MAX};
+    struct sk_out out = reply_out(server);
+    status_t reply_status = SK_OK;
+    status_t status = sk_channel_reply_receive(token, &out, &reply_status, server->waitset, &in,
+                                               more ? SK_DEADLINE_POLL : server->deadline);
+    if (token != SK_TOKEN_NONE && reply_status != SK_OK) {
+        close_handles(server->reply.handles, server->reply.handle_count);
+    }
+    bool answer = false;
+    if (status == SK_OK) {
+        answer = dispatch(server, &in);
+    } else if (status != SK_TIMED_OUT) {
+        refuse(server, &in);
+    }
+    if (status == SK_TIMED_OUT || ++*since_clock == MESSAGES_PER_CLOCK) {
+        *since_clock = 0;
+        check_deadline(server);
+        retry_acknowledgements(server);
+    }
+    empty_graveyard(server);
+    return answer ? in.token : SK_TOKEN_NONE;
+}
+
+int sk_server_run(struct sk_server *server)
+{
+    token_t token = SK_TOKEN_NONE;
+    uint32_t since_clock = 0;
+    while (!server->stopping) {
+        token = turn(server, token, &since_clock);
+    }
+    if (token != SK_TOKEN_NONE) {
+        struct sk_out out = reply_out(server);
+        sk_channel_reply(token, &out);
+    }
+    return server->exit_code;
+}
+
+void sk_server_stop(struct sk_server *server, int exit_code)
+{
+    server->stopping = true;
+    server->exit_code = exit_code;
+}
+
+status_t sk_server_answer(token_t token, const void *reply, size_t length, const handle_t *handles,
+                          size_t handle_count)
+{
+    struct sk_out out = {reply, length, handles, handle_count};
+    return sk_channel_reply(token, &out);
+}
+
+status_t sk_server_answer_status(token_t token, status_t status)
+{
+    int64_t word = status;
+    return sk_server_answer(token, &word, sizeof word, NULL, 0);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Requests to init. One at a time per process, as init serves them: `lock` is held across the call,
+ * so that two threads take turns instead of being told BUSY. Tests: tests/qemu/broker.
+ */
+#include <sk/service.h>
+
+#include <string.h>
+
+#include <sk/ipc.h>
+#include <sk/protocol/init.h>
+#include <sk/spawn.h>
+#include <sk/thread.h>
+#include <sk/time.h>
+
+/* Init never waits for anybody, so an answer that takes this long will not come. */
+#define INIT_PATIENCE (5 * SK_SECOND)
+
+static struct sk_mutex lock;
+
+/* A process that another program started reaches init through an endpoint named "init". */
+static handle_t init_endpoint(void)
+{
+    handle_t endpoint = sk_boot_handle("init");
+    return endpoint != SK_HANDLE_NONE ? endpoint : sk_boot_endpoint;
+}
+
+static bool copy_name(char *to, const char *name)
+{
+    size_t length = strlen(name);
+    if (length == 0 || length >= SK_INIT_NAME_MAX) {
+        return false;
+    }
+    memcpy(to, name, length + 1);
+    return true;
+}
+
+static status_t call_init(const struct sk_out *out, handle_t *handle, uint64_t deadline)
+{
+    struct sk_init_status reply;
+    handle_t handles[1];
+    struct sk_in in = {&reply, sizeof reply, handles, handle != NULL ? 1 : 0};
+    status_t status = sk_mutex_lock_until(&lock, deadline);
+    if (status != SK_OK) {
+        return status;
+    }
+    status = sk_channel_call(init_endpoint(), out, &in, deadline);
+    sk_mutex_unlock(&lock);
+    if (status != SK_OK) {
+        return status;
+    }
+    if (in.length < sizeof reply) {
+        return SK_BAD_FORMAT;
+    }
+    status = (status_t)reply.status;
+    if (handle != NULL && status == SK_OK) {
+        if (in.handle_count != 1) {
+            return SK_BAD_FORMAT;
+        }
+        *handle = handles[0];
+    }
+    return status;
+}
+
+status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint)
+{
+    struct sk_init_connect request = {.operation = SK_INIT_CONNECT, .deadline = deadline};
+    if (!copy_name(request.name, service)) {
+        return SK_INVALID_ARGS;
+    }
+    struct sk_out out = sk_out_bytes(&request, sizeof request);
+    return call_init(&out, endpoint, deadline);
+}
+
+static status_t call_name(uint64_t operation, const char *name, const handle_t *give,
+                          handle_t *take)
+{
+    struct sk_init_name request = {.operation = operation};
+    if (!copy_name(request.name, name)) {
+        return SK_INVALID_ARGS;
+    }
+    struct sk_out out = {&request, sizeof request, give, give != NULL ? 1 : 0};
+    return call_init(&out, take, sk_deadline_after(INIT_PATIENCE));
+}
+
+status_t sk_offer(const char *service, handle_t job, handle_t *control)
+{
+    handle_t ours, inits;
+    status_t status = sk_channel_create(job, &ours, &inits);
+    if (status != SK_OK) {
+        return status;
+    }
+    status = call_name(SK_INIT_OFFER, service, &inits, NULL);
+    if (status != SK_OK) {
+        /* Closing a handle that init has taken is a harmless BAD_HANDLE. */
+        sk_handle_close(inits);
+        sk_handle_close(ours);
+        return status;
+    }
+    *control = ours;
+    return SK_OK;
+}
+
+status_t sk_no_device(const char *service)
+{
+    return call_name(SK_INIT_NO_DEVICE, service, NULL, NULL);
+}
+
+status_t sk_ready(void)
+{
+    return call_name(SK_INIT_READY, sk_self_name, NULL, NULL);
+}
+
+status_t sk_delegate(const char *child_name, handle_t job, handle_t *endpoint)
+{
+    handle_t copy;
+    status_t status = sk_handle_duplicate(
+        job, SK_RIGHT_MANAGE | SK_RIGHT_TRANSFER | SK_RIGHT_DUPLICATE, &copy);
+    if (status != SK_OK) {
+        return status;
+    }
+    status = call_name(SK_INIT_DELEGATE, child_name, &copy, endpoint);
+    if (status != SK_OK) {
+        sk_handle_close(copy);
+    }
+    return status;
+}
