@@ -135,7 +135,8 @@ def dispatch_one(c):
     lines = [f'static status_t dispatch_{c.name}(struct thread *self)', '{']
     if c.ipc:
         return lines + [f'    return sys_{c.name}(self);', '}', '']
-    lines.append('    const uint64_t *in = thread_arguments(self);')
+    if c.inputs:
+        lines.append('    const uint64_t *in = thread_arguments(self);')
     handles = [(i, a) for i, a in enumerate(c.inputs) if a.is_handle]
     for _, a in handles:
         lines.append(f'    struct capability {a.name};')

@@ -37,6 +37,9 @@ void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64
 static inline void frame_restart(struct arch_frame *frame);
 static inline uint64_t frame_pc(const struct arch_frame *frame);
 static inline uint64_t frame_number(const struct arch_frame *frame);
+/* The registers in words, lines ended, for a fault report; at most FRAME_DESCRIBE_MAX bytes. */
+#define FRAME_DESCRIBE_MAX 1600u
+void frame_describe(const struct arch_frame *frame, char *text, size_t size);
 
 /* Saves the FPU registers if they are dirty, so that another hart may run the thread. */
 static inline void fpu_leave(struct arch_frame *frame, struct arch_fpu *fpu);

@@ -21,6 +21,9 @@ struct message {
     struct capability handles[SK_MESSAGE_HANDLES_MAX]; /* a send's */
 };
 
+/* Messages in inboxes, for statistics. */
+extern _Atomic uint64_t message_live;
+
 struct call {
     struct message message;
     handle_t handles[SK_MESSAGE_HANDLES_MAX]; /* reserved in the caller's table until received */

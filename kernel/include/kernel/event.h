@@ -5,6 +5,9 @@
 
 #include <kernel/object.h>
 
+extern const struct object_type event_type;
+extern const struct object_type timer_type;
+
 /* Sets the event; one waiter takes it. No lock at or above LOCK_OBJECT held. */
 void event_signal(struct object *event);
 

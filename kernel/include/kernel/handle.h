@@ -35,6 +35,7 @@ struct handle_table {
     uint32_t page_count;                          /* [lock] */
     uint32_t free_first, free_last;               /* [lock] indices, ~0 for none */
     uint32_t used;                                /* [lock] entries not FREE */
+    uint32_t clear_next;                          /* handle_table_clear_step: where to go on */
     struct job *job;                              /* [I] pays; borrowed from the process */
 };
 
@@ -51,6 +52,9 @@ status_t handle_get(struct process *process, handle_t handle, enum sk_type type,
 
 /* Enters a capability, which moves in on success. NO_HANDLES (table full), OVER_BUDGET, NO_MEMORY. */
 status_t handle_add(struct process *process, struct capability capability, handle_t *handle);
+/* Enters a new object with all rights of its type, and takes over the caller's reference to it, also
+ * on error. */
+status_t handle_add_new(struct process *process, struct object *object, handle_t *handle);
 status_t handle_close(struct process *process, handle_t handle);
 
 /*

@@ -35,6 +35,8 @@ struct hart {
     struct deadline *timers; /* [timers_lock] heap */
     uint64_t armed_ns;       /* this hart: what its clock is set to, ~0 for nothing */
 
+    struct list_node reaper;        /* this hart: struct process.reaper_link, ending */
+    struct list_node dead_objects;  /* this hart: struct object.observers, to be destroyed */
     struct list_node dead_messages; /* this hart: struct message.link, to be released */
 
     /* Statistics, this hart only. */

@@ -58,5 +58,7 @@ void job_leave(struct job *job, struct process *process);
 /* Kills the tree below, in bounded steps: true when every process has been told to end. */
 bool job_kill_step(struct job *job);
 void job_info(struct job *job, struct sk_job_info *info);
+/* What all jobs together use of a kind. */
+uint64_t job_used_total(enum budget_kind kind);
 
 #endif

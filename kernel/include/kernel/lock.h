@@ -14,6 +14,7 @@
 
 enum lock_level {
     LOCK_NONE = 0,
+    LOCK_PROCESS_LIST, /* the list of all processes */
     LOCK_JOB_TREE,  /* the tree of jobs */
     LOCK_PROCESS,   /* a process: its threads and state */
     LOCK_OBJECT,    /* a channel (both ends), event, timer, interrupt, ...: state and observers */
@@ -28,6 +29,7 @@ enum lock_level {
     LOCK_BUDGET,    /* one job's budget */
     LOCK_CACHE,     /* one object cache */
     LOCK_PAGES,     /* the page allocator */
+    LOCK_CONTROLLER, /* the interrupt controller's registers */
     LOCK_LOG,       /* the kernel log */
 };
 

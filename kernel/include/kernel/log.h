@@ -17,6 +17,8 @@ size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
 /* From now on only the ring; `arrival` (an event, reference moved in) is signalled when it grows.
  * BUSY when taken. */
 status_t log_take_console(struct object *arrival);
+/* Signals the console's event if the log has grown since; no lock held. Part of kernel_exit. */
+void log_tell_console(void);
 /* The console's event lost its last handle: print again. */
 void log_console_lost(struct object *arrival);
 /* For panic: print directly from now on, and forget locks. */

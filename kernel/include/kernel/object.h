@@ -28,9 +28,9 @@ struct object_type {
     uint32_t rights;                    /* rights of its first handle */
     void (*orphan)(struct object *);    /* last handle gone; no lock held; may be NULL */
     void (*destroy)(struct object *);   /* last reference gone; no lock held */
-    /* Signals shown now; object_lock held. NULL: shows none. */
+    /* Signals shown now; object->lock held. NULL: shows none. */
     uint32_t (*observe)(struct object *);
-    /* Takes (clears) those of `signals` that delivery takes; object_lock held. May be NULL. */
+    /* Clears those of `signals` that delivery takes; object->lock held. May be NULL. */
     void (*take)(struct object *, uint32_t signals);
 };
 
@@ -66,6 +66,10 @@ static inline void object_get(struct object *object)
 }
 
 void object_put(struct object *object);
+/* As object_put, for callers that hold a lock: if it was the last reference, kernel_exit destroys. */
+void object_put_later(struct object *object);
+/* Destroys this hart's objects whose last reference went under a lock. Part of kernel_exit. */
+void object_destroy_later_ones(void);
 
 /* A capability to an object that the caller has a reference to. */
 struct capability capability_make(struct object *object, uint32_t rights);

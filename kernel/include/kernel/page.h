@@ -19,6 +19,8 @@ struct job;
 void page_add_range(paddr_t start, paddr_t end);
 uint64_t page_total(void);
 uint64_t page_free_count(void);
+/* Frames that the kernel holds for itself: object caches, and what was charged to no job. */
+uint64_t page_kernel_count(void);
 
 /* One frame, charged to `job` (NULL: the kernel's own), zeroed. OVER_BUDGET, NO_MEMORY. */
 status_t page_alloc(struct job *job, paddr_t *pa);

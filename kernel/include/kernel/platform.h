@@ -10,7 +10,6 @@
 
 #define PLATFORM_RANGES_MAX 32u
 #define PLATFORM_HARTS_MAX 16u
-#define PLATFORM_CONTEXTS_MAX 64u
 
 struct platform_range {
     paddr_t start, end;

@@ -32,7 +32,8 @@ struct process {
     uint32_t thread_count;      /* [lock] */
     uint64_t ended_run_time_ns; /* [lock] of threads that ended */
 
-    struct list_node reaper_link; /* [reaper_lock] */
+    struct list_node list_link;   /* [process_list_lock] */
+    struct list_node reaper_link; /* the hart that reaps it */
     uint32_t reaper_stage;        /* reaper */
     uint32_t reaper_slot;         /* reaper: next thread slot to look at */
 };
@@ -46,15 +47,17 @@ static inline struct process *process_from_object(struct object *object)
 
 /* The caller owns the reference. BAD_STATE, OVER_BUDGET, NO_MEMORY. */
 status_t process_create(struct job *job, const char *name, struct process **process);
-/* Starts the first thread, with `argument` (a handle of its own table) in a0. */
-status_t process_start(struct process *process, uint64_t entry, uint64_t stack, handle_t argument,
-                       uint32_t priority, struct thread **thread);
+/* Starts the first thread with a handle in a0: `argument` of the process `giver`, which moves, or of
+ * its own table if giver is NULL. Nothing moves on error. The caller owns the thread reference.
+ * BAD_STATE (not NEW), those of handle_reserve, handle_room and thread_create. */
+status_t process_start(struct process *process, uint64_t entry, uint64_t stack, struct process *giver,
+                       handle_t argument, uint32_t priority, struct thread **thread);
 /* Ends it; only the first end counts. No lock held. */
 void process_end(struct process *process, enum sk_exit_reason reason, int64_t code);
 /* A thread of it has ended, and runs no more. No lock held. */
 void process_thread_ended(struct process *process, struct thread *thread);
 void process_info(struct process *process, struct sk_process_info *info);
-/* One bounded step of ending processes; true if there is more to do. */
+/* One bounded step of this hart's ending processes and dead messages; true if there is more to do. */
 bool process_reap_step(void);
 /* Calls `visit` with every process of the system until it returns false. */
 void process_visit_all(bool (*visit)(struct process *process, void *context), void *context);
@@ -62,5 +65,7 @@ void process_visit_all(bool (*visit)(struct process *process, void *context), vo
 /* The reaper's first stage, supplied by ipc/: ends up to some calls that the process was serving,
  * from thread slot *slot on; true when all are done. */
 bool call_break_step(struct process *server, uint32_t *slot);
+/* Releases up to some of this hart's dead messages, supplied by ipc/; true if there are more. */
+bool message_release_step(void);
 
 #endif

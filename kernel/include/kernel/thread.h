@@ -55,7 +55,9 @@ struct thread {
     struct wait wait;
     struct deadline deadline; /* of the wait */
     struct observer observer; /* of an object_wait */
+    uint64_t futex_offset;    /* of a futex_wait: the word, in wait.object */
     struct call call;
+    status_t reply_status; /* of the reply in the reply_receive that it waits in */
 
     struct list_node process_link; /* [process lock] */
 };

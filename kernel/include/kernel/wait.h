@@ -46,19 +46,22 @@ struct observer {
     struct list_node link; /* [object lock] */
     struct object *object; /* [object lock] +1 while linked */
     uint32_t signals;      /* [I] of interest */
-    /* Signals came up. True: it delivered them to somebody (a signal that delivery takes is gone).
-     * Object lock held. */
-    bool (*notify)(struct observer *observer, uint32_t signals);
-    /* The object was orphaned and the observer unlinked; it puts observer->object. No lock held. */
+    /* Signals came up. It looks at what the object shows now, delivers to somebody who waits, if
+     * anybody does, and takes what delivery takes. Object lock held. */
+    void (*notify)(struct observer *observer);
+    /* The object was orphaned and the observer unlinked; it puts observer->object, which is not the
+     * last reference. Object lock held. */
     void (*orphaned)(struct observer *observer);
 };
 
-/* Tells the observers of `signals`; the signals that delivery takes stop at the first taker and
- * true is returned if there was one. Object lock held. */
-bool object_notify(struct object *object, uint32_t signals);
-/* Removes and tells all observers. No lock held. Part of every waitable type's orphan. */
+/* Tells the observers that the object shows `signals`, which it does already; those that delivery
+ * takes are gone with the first taker. Object lock held. */
+void object_notify(struct object *object, uint32_t signals);
+/* Which of `signals` the object shows, object lock held. */
+uint32_t object_observe(struct object *object, uint32_t signals);
+/* Delivers what the object shows of `signals`: returns it, and takes what delivery takes. */
+uint32_t object_take(struct object *object, uint32_t signals);
+/* Removes and tells all observers. No lock held, a reference is. Part of every waitable type's orphan. */
 void object_orphan_observers(struct object *object);
-
-#define SIGNALS_TAKEN_BY_DELIVERY (SK_SIGNAL_EVENT | SK_SIGNAL_TIMER | SK_SIGNAL_INTERRUPT)
 
 #endif

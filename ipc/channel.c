@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Channels: the life of endpoints, sending, receiving.
+ *
+ * Owns: channel memory and inboxes. Lock: channel.lock. Invariant: while a thread is parked on an
+ * endpoint, or on a wait set of which it is a member, its inbox is empty. Tests: tests/host/ipc/.
+ */
+#include <ipc/call.h>
+#include <ipc/channel.h>
+#include <ipc/message.h>
+#include <kernel/hart.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/syscall.h>
+
+static struct cache channel_cache = CACHE_INIT("channel", struct channel);
+
+static void endpoint_destroy(struct object *object)
+{
+    struct channel *channel = endpoint_from_object(object)->channel;
+    object_fini(object);
+    if (atomic_fetch_sub_explicit(&channel->ends, 1, memory_order_acq_rel) == 1) {
+        cache_free(&channel_cache, channel);
+    }
+}
+
+static uint32_t endpoint_observe(struct object *object)
+{
+    struct endpoint *endpoint = endpoint_from_object(object);
+    uint32_t signals = list_empty(&endpoint->inbox) ? 0 : SK_SIGNAL_READABLE;
+    return signals | (endpoint_peer(endpoint)->closed ? SK_SIGNAL_PEER_CLOSED : 0);
+}
+
+/* Ends the waits of all threads that are parked on an endpoint. Channel lock held. */
+static void receivers_fail(struct endpoint *endpoint, status_t status)
+{
+    struct thread *thread;
+    while ((thread = endpoint_unpark(endpoint)) != NULL) {
+        message_fail(thread, status, 0);
+        thread_ready(thread);
+    }
+}
+
+/* The last handle is gone: nothing more can be received here, nor sent from here. */
+static void endpoint_orphan(struct object *object)
+{
+    struct endpoint *endpoint = endpoint_from_object(object);
+    struct endpoint *peer = endpoint_peer(endpoint);
+    struct list_node *node;
+    lock_acquire(object->lock);
+    endpoint->closed = true;
+    while ((node = list_pop(&endpoint->inbox)) != NULL) {
+        struct message *message = list_entry(node, struct message, link);
+        if (message->caller != NULL) {
+            call_refuse(message->caller, SK_PEER_CLOSED);
+        } else {
+            list_append(&cpu_hart()->dead_messages, node);
+        }
+    }
+    endpoint->inbox_sends = 0;
+    endpoint->inbox_bytes = 0;
+    receivers_fail(endpoint, SK_BAD_STATE);
+    receivers_fail(peer, SK_PEER_CLOSED);
+    object_notify(&peer->object, SK_SIGNAL_PEER_CLOSED);
+    lock_release(object->lock);
+    object_orphan_observers(object);
+}
+
+const struct object_type endpoint_type = {
+    .name = "endpoint",
+    .signals = SK_SIGNAL_READABLE | SK_SIGNAL_PEER_CLOSED,
+    .rights = SK_RIGHT_DUPLICATE | SK_RIGHT_TRANSFER | SK_RIGHT_READ | SK_RIGHT_WRITE |
+              SK_RIGHT_WAIT,
+    .orphan = endpoint_orphan,
+    .destroy = endpoint_destroy,
+    .observe = endpoint_observe,
+};
+
+static void endpoint_init(struct endpoint *endpoint, struct channel *channel, struct job *job)
+{
+    object_init(&endpoint->object, SK_TYPE_ENDPOINT, job);
+    endpoint->object.lock = &channel->lock;
+    endpoint->channel = channel;
+    list_init(&endpoint->inbox);
+    endpoint->inbox_sends = 0;
+    endpoint->inbox_bytes = 0;
+    list_init(&endpoint->receivers);
+    endpoint->closed = false;
+}
+
+status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint **end1)
+{
+    status_t status = job_charge(job, BUDGET_OBJECTS, 2);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct channel *channel = cache_alloc(&channel_cache);
+    if (channel == NULL) {
+        job_uncharge(job, BUDGET_OBJECTS, 2);
+        return SK_NO_MEMORY;
+    }
+    lock_init(&channel->lock, LOCK_OBJECT);
+    endpoint_init(&channel->end[0], channel, job);
+    endpoint_init(&channel->end[1], channel, job);
+    channel->end[1].object.id = channel->end[0].object.id + 1;
+    atomic_store_explicit(&channel->ends, 2, memory_order_relaxed);
+    *end0 = &channel->end[0];
+    *end1 = &channel->end[1];
+    return SK_OK;
+}
+
+struct thread *endpoint_unpark(struct endpoint *endpoint)
+{
+    if (list_empty(&endpoint->receivers)) {
+        return NULL;
+    }
+    struct thread *thread = list_first(&endpoint->receivers, struct thread, wait.link);
+    object_put_later(wait_end(thread));
+    return thread;
+}
+
+status_t channel_send(struct endpoint *endpoint, const struct outgoing *out, struct job *payer)
+{
+    struct endpoint *peer = endpoint_peer(endpoint);
+    uint32_t length = SK_INFO_LENGTH(out->info);
+    struct thread *receiver;
+    struct message *message;
+    status_t status;
+    lock_acquire(endpoint->object.lock);
+    if (peer->closed) {
+        status = SK_PEER_CLOSED;
+        goto out;
+    }
+    while ((receiver = endpoint_unpark(peer)) != NULL) {
+        status = message_deliver(receiver, out, 0, SK_TOKEN_NONE, peer->object.id);
+        if (status != SK_OK) {
+            message_fail(receiver, status, status == SK_TOO_SMALL ? out->info : 0);
+        }
+        thread_ready(receiver);
+        if (status == SK_OK) {
+            goto out;
+        }
+    }
+    if (peer->inbox_sends == SK_INBOX_MESSAGES_MAX ||
+        peer->inbox_bytes + length > SK_INBOX_BYTES_MAX) {
+        status = SK_FULL;
+        goto out;
+    }
+    status = message_create(payer, out, &message);
+    if (status == SK_OK) {
+        list_append(&peer->inbox, &message->link);
+        peer->inbox_sends++;
+        peer->inbox_bytes += length;
+        object_notify(&peer->object, SK_SIGNAL_READABLE);
+    }
+out:
+    lock_release(endpoint->object.lock);
+    return status;
+}
+
+status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key)
+{
+    struct message *message = list_first(&endpoint->inbox, struct message, link);
+    struct thread *caller = message->caller;
+    struct outgoing out = {
+        .info = message->info, .words = message->words, .payload = message->payload};
+    uint64_t flags = 0;
+    token_t token = SK_TOKEN_NONE;
+    if (caller != NULL) {
+        out.giver = SK_INFO_HANDLES(message->info) > 0 ? caller->process : NULL;
+        out.handles = caller->call.handles;
+        flags = SK_INFO_CALL;
+        token = call_token(caller);
+    } else {
+        out.capabilities = message->handles;
+    }
+    status_t status = message_deliver(to, &out, flags, token, key);
+    if (status != SK_OK) {
+        message_fail(to, status, status == SK_TOO_SMALL ? out.info : 0);
+        return status;
+    }
+    list_remove(&message->link);
+    if (caller != NULL) {
+        call_received(caller, to);
+    } else {
+        endpoint->inbox_sends--;
+        endpoint->inbox_bytes -= SK_INFO_LENGTH(message->info);
+        message_free(message);
+    }
+    return SK_OK;
+}
+
+static void receive_cancelled(struct thread *thread, status_t status)
+{
+    message_fail(thread, status, 0);
+}
+
+status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64_t deadline)
+{
+    status_t outcome = SYSCALL_DONE;
+    lock_acquire(endpoint->object.lock);
+    if (!list_empty(&endpoint->inbox)) {
+        endpoint_hand_over(self, endpoint, endpoint->object.id);
+    } else if (endpoint->closed) {
+        message_fail(self, SK_BAD_STATE, 0);
+    } else if (endpoint_peer(endpoint)->closed) {
+        message_fail(self, SK_PEER_CLOSED, 0);
+    } else if (deadline == SK_DEADLINE_POLL) {
+        message_fail(self, SK_TIMED_OUT, 0);
+    } else {
+        wait_begin(self, endpoint->object.lock, &endpoint->receivers, &endpoint->object,
+                   receive_cancelled);
+        wait_deadline(self, deadline);
+        outcome = SYSCALL_BLOCKED;
+    }
+    lock_release(endpoint->object.lock);
+    return outcome;
+}

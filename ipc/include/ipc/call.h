@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Calls: a thread sends and waits for the answer to that very message.
+ *
+ * A call is queued (wait.cancel is call_cancel_queued) or served (call_cancel_served). Both belong to
+ * the lock of the caller's channel. A served call is named by its token, slot and sequence of the
+ * caller, and ends by the reply, the deadline, the caller's death, or the death of the server.
+ */
+#ifndef IPC_CALL_H
+#define IPC_CALL_H
+
+#include <ipc/channel.h>
+
+token_t call_token(const struct thread *caller);
+
+/* The running thread calls from `endpoint`: always ends SYSCALL_BLOCKED unless an error. */
+status_t channel_call(struct thread *self, struct endpoint *endpoint, const struct outgoing *out,
+                      uint64_t deadline);
+/* A queued or directly delivered call has been received by `server`. Channel lock held. */
+void call_received(struct thread *caller, struct thread *server);
+/* Ends a queued call that will not be received. Channel lock held. */
+void call_refuse(struct thread *caller, status_t status);
+/* Answers for the process of `self`. NOT_FOUND, NOT_DELIVERED. */
+status_t call_reply(struct thread *self, token_t token, const struct outgoing *out);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Channels: two endpoints in one allocation, under one lock, freed when neither is referred to.
+ *
+ *     handle -> endpoint 0 --+                      +-- endpoint 1 <- handle
+ *               (inbox 0)    +-- channel (lock) ----+   (inbox 1)
+ *
+ * Each end is an object with its own two counts. A reference to one end never looks at the other;
+ * that the other is closed is a result of send, call, receive and wait, nothing else.
+ * docs/ipc.md has the contract. Tests: tests/host/ipc/, tests/qemu/.
+ */
+#ifndef IPC_CHANNEL_H
+#define IPC_CHANNEL_H
+
+#include <kernel/call.h>
+#include <kernel/object.h>
+#include <kernel/process.h>
+
+struct channel;
+
+struct endpoint {
+    struct object object;    /* object.lock is the channel's */
+    struct channel *channel; /* [I] */
+    struct list_node inbox;  /* [lock] struct message.link: sends and calls, one order */
+    uint32_t inbox_sends;    /* [lock] of them, sends */
+    uint32_t inbox_bytes;    /* [lock] of the sends */
+    struct list_node
+        receivers; /* [lock] parked threads, struct wait.link; none unless inbox empty */
+    bool closed;   /* [lock] the last handle is gone */
+};
+
+struct channel {
+    struct spinlock lock; /* LOCK_OBJECT */
+    struct endpoint end[2];
+    _Atomic uint32_t ends; /* not yet destroyed */
+};
+
+extern const struct object_type endpoint_type;
+
+static inline struct endpoint *endpoint_from_object(struct object *object)
+{
+    return container_of(object, struct endpoint, object);
+}
+
+static inline struct endpoint *endpoint_peer(struct endpoint *endpoint)
+{
+    struct endpoint *end = endpoint->channel->end;
+    return endpoint == &end[0] ? &end[1] : &end[0];
+}
+
+/* A message on its way from a running thread, or out of an inbox: exactly one of the two handle
+ * sources is used. All pointers are borrowed. */
+struct outgoing {
+    uint64_t info; /* length and handles only */
+    const uint64_t *words;
+    const unsigned char *payload;          /* bytes 32.., in kernel memory */
+    struct process *giver;                 /* whose table has `handles` reserved */
+    const handle_t *handles;               /* or */
+    const struct capability *capabilities; /* moving in */
+};
+
+/* The caller owns one reference to each end. OVER_BUDGET, NO_MEMORY. */
+status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint **end1);
+
+/* Sends from `endpoint` without blocking; `payer` is charged if it has to be queued. On SK_OK the
+ * handles have moved. FULL, PEER_CLOSED, OVER_BUDGET, NO_MEMORY. */
+status_t channel_send(struct endpoint *endpoint, const struct outgoing *out, struct job *payer);
+
+/* Receives for the running thread: writes its result registers, or parks it (SYSCALL_BLOCKED). */
+status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64_t deadline);
+
+/* Hands the first message of a non-empty inbox to a thread that is running or whose wait has ended,
+ * with its result registers. On error the message stays and the registers hold the error.
+ * Channel lock held. */
+status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key);
+
+/* Takes the first thread parked on the endpoint itself out of its wait; NULL: none. Lock held. */
+struct thread *endpoint_unpark(struct endpoint *endpoint);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wait sets: any number of objects, each with a key, level-triggered, any number of waiting threads.
+ *
+ * Invariants, under the wait set's lock: a thread is parked only while no member is ready; a member
+ * is on the ready list at most once; being ready is a hint, the object is looked at again under its
+ * own lock before anything is delivered.
+ */
+#ifndef IPC_WAITSET_H
+#define IPC_WAITSET_H
+
+#include <kernel/process.h>
+#include <kernel/wait.h>
+
+struct waitset {
+    struct object object;     /* object.lock has level LOCK_WAITSET */
+    struct list_node ready;   /* [lock] struct member.ready_link, in the order they became ready */
+    struct list_node parked;  /* [lock] struct wait.link */
+    struct list_node members; /* [lock] struct member.member_link */
+    bool orphaned;            /* [lock] */
+};
+
+extern const struct object_type waitset_type;
+
+static inline struct waitset *waitset_from_object(struct object *object)
+{
+    return container_of(object, struct waitset, object);
+}
+
+/* Receives for the running thread: writes its result registers, or parks it (SYSCALL_BLOCKED). */
+status_t waitset_receive(struct thread *self, struct waitset *waitset, uint64_t deadline);
+
+#endif

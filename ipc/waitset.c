@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Wait sets.
+ *
+ * Owns: wait set and member memory. Locks: an object's lock for its observers and signals, then
+ * waitset.object.lock for ready, parked and members; a member is linked and unlinked under both.
+ * Tests: tests/host/ipc/test_waitset.c.
+ */
+#include <ipc/channel.h>
+#include <ipc/message.h>
+#include <ipc/waitset.h>
+#include <kernel/handle.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/syscall.h>
+#include <kernel/syscalls.h>
+
+struct member {
+    struct observer observer;
+    struct waitset *waitset;      /* [I] outlives its members */
+    uint64_t key;                 /* [I] */
+    struct list_node ready_link;  /* [waitset lock] */
+    struct list_node member_link; /* [waitset lock] */
+};
+
+static struct cache waitset_cache = CACHE_INIT("waitset", struct waitset);
+static struct cache member_cache = CACHE_INIT("waitset member", struct member);
+
+static struct member *member_from_observer(struct observer *observer)
+{
+    return container_of(observer, struct member, observer);
+}
+
+/* Hands to a thread, running or unparked, what the member shows; nothing: false. What is handed over
+ * may also be an error that leaves a message in its inbox. Object lock held. */
+static bool member_deliver(struct member *member, struct thread *to)
+{
+    struct object *object = member->observer.object;
+    uint32_t shown = object_observe(object, member->observer.signals);
+    if (shown & SK_SIGNAL_READABLE) {
+        endpoint_hand_over(to, endpoint_from_object(object), member->key);
+        return true;
+    }
+    shown = object_take(object, shown);
+    if (shown != 0) {
+        message_signals(to, shown, member->key);
+    }
+    return shown != 0;
+}
+
+/* Takes a parked thread, or marks the member ready if there is none. Object lock held. */
+static struct thread *member_unpark(struct member *member)
+{
+    struct waitset *waitset = member->waitset;
+    struct thread *thread = NULL;
+    lock_acquire(waitset->object.lock);
+    if (!list_empty(&waitset->parked)) {
+        thread = list_first(&waitset->parked, struct thread, wait.link);
+        object_put_later(wait_end(thread));
+    } else if (!list_linked(&member->ready_link)) {
+        list_append(&waitset->ready, &member->ready_link);
+    }
+    lock_release(waitset->object.lock);
+    return thread;
+}
+
+/* Serves parked threads as long as the member shows something, then leaves it marked ready if it
+ * still does. A level that no delivery takes is handed to one thread only. Object lock held. */
+static void member_activate(struct observer *observer)
+{
+    struct member *member = member_from_observer(observer);
+    const uint32_t once = SK_SIGNAL_PEER_CLOSED | SK_SIGNAL_TERMINATED;
+    bool more = true;
+    while (more && object_observe(observer->object, observer->signals) != 0) {
+        struct thread *thread = member_unpark(member);
+        if (thread == NULL) {
+            return;
+        }
+        member_deliver(member, thread);
+        thread_ready(thread);
+        more = (object_observe(observer->object, observer->signals) & ~once) != 0;
+    }
+    uint32_t left = object_observe(observer->object, observer->signals);
+    lock_acquire(member->waitset->object.lock);
+    if (left != 0 && !list_linked(&member->ready_link)) {
+        list_append(&member->waitset->ready, &member->ready_link);
+    }
+    lock_release(member->waitset->object.lock);
+}
+
+/* Unlinks from the wait set and frees; unlinked from the object already. Object lock held. */
+static void member_free(struct observer *observer)
+{
+    struct member *member = member_from_observer(observer);
+    struct waitset *waitset = member->waitset;
+    lock_acquire(waitset->object.lock);
+    list_remove(&member->ready_link);
+    list_remove(&member->member_link);
+    lock_release(waitset->object.lock);
+    object_put_later(observer->object);
+    job_uncharge(waitset->object.job, BUDGET_OBJECTS, 1);
+    cache_free(&member_cache, member);
+}
+
+/* The member by which an object belongs to a wait set, or NULL. Object lock held. */
+static struct member *member_find(struct waitset *waitset, struct object *object)
+{
+    list_for_each(node, &object->observers) {
+        struct observer *observer = list_entry(node, struct observer, link);
+        if (observer->notify == member_activate &&
+            member_from_observer(observer)->waitset == waitset) {
+            return member_from_observer(observer);
+        }
+    }
+    return NULL;
+}
+
+/* Removes an object; false if it is no member. Caller holds a reference to the object. */
+static bool member_remove(struct waitset *waitset, struct object *object)
+{
+    lock_acquire(object->lock);
+    struct member *member = member_find(waitset, object);
+    if (member != NULL) {
+        list_remove(&member->observer.link);
+        member_free(&member->observer);
+    }
+    lock_release(object->lock);
+    return member != NULL;
+}
+
+static void waitset_orphan(struct object *set)
+{
+    struct waitset *waitset = waitset_from_object(set);
+    lock_acquire(set->lock);
+    waitset->orphaned = true;
+    while (!list_empty(&waitset->parked)) {
+        struct thread *thread = list_first(&waitset->parked, struct thread, wait.link);
+        object_put_later(wait_end(thread));
+        message_fail(thread, SK_BAD_STATE, 0);
+        thread_ready(thread);
+    }
+    while (!list_empty(&waitset->members)) {
+        struct member *member = list_first(&waitset->members, struct member, member_link);
+        struct object *object = member->observer.object;
+        object_get(object);
+        lock_release(set->lock);
+        member_remove(waitset, object); /* unless somebody else has meanwhile */
+        object_put(object);
+        lock_acquire(set->lock);
+    }
+    lock_release(set->lock);
+}
+
+static void waitset_destroy(struct object *object)
+{
+    struct waitset *waitset = waitset_from_object(object);
+    ASSERT(list_empty(&waitset->members));
+    object_fini(object);
+    cache_free(&waitset_cache, waitset);
+}
+
+const struct object_type waitset_type = {
+    .name = "waitset",
+    .rights = SK_RIGHT_DUPLICATE | SK_RIGHT_TRANSFER | SK_RIGHT_READ | SK_RIGHT_WRITE,
+    .orphan = waitset_orphan,
+    .destroy = waitset_destroy,
+};
+
+static void receive_cancelled(struct thread *thread, status_t status)
+{
+    message_fail(thread, status, 0);
+}
+
+/* Parks the running thread. Wait set lock held. */
+static status_t waitset_park(struct thread *self, struct waitset *waitset, uint64_t deadline)
+{
+    if (waitset->orphaned || deadline == SK_DEADLINE_POLL) {
+        message_fail(self, waitset->orphaned ? SK_BAD_STATE : SK_TIMED_OUT, 0);
+        return SYSCALL_DONE;
+    }
+    wait_begin(self, waitset->object.lock, &waitset->parked, &waitset->object, receive_cancelled);
+    wait_deadline(self, deadline);
+    return SYSCALL_BLOCKED;
+}
+
+/* Looks at the object of a member that was ready; true if the thread got something from it. */
+static bool receive_from(struct thread *self, struct waitset *waitset, struct object *object)
+{
+    bool got = false;
+    lock_acquire(object->lock);
+    struct member *member = member_find(waitset, object);
+    if (member != NULL) {
+        got = member_deliver(member, self);
+        member_activate(&member->observer);
+    }
+    lock_release(object->lock);
+    return got;
+}
+
+status_t waitset_receive(struct thread *self, struct waitset *waitset, uint64_t deadline)
+{
+    struct spinlock *lock = waitset->object.lock;
+    bool got = false;
+    while (!got) {
+        lock_acquire(lock);
+        if (list_empty(&waitset->ready)) {
+            status_t outcome = waitset_park(self, waitset, deadline);
+            lock_release(lock);
+            return outcome;
+        }
+        struct member *member = list_first(&waitset->ready, struct member, ready_link);
+        struct object *object = member->observer.object;
+        list_remove(&member->ready_link);
+        object_get(object);
+        lock_release(lock);
+        got = receive_from(self, waitset, object);
+        object_put(object);
+    }
+    return SYSCALL_DONE;
+}
+
+status_t sys_waitset_create(struct thread *self, struct capability job, handle_t *handle)
+{
+    struct job *payer = container_of(job.object, struct job, object);
+    status_t status = job_charge(payer, BUDGET_OBJECTS, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct waitset *waitset = cache_alloc(&waitset_cache);
+    if (waitset == NULL) {
+        job_uncharge(payer, BUDGET_OBJECTS, 1);
+        return SK_NO_MEMORY;
+    }
+    object_init(&waitset->object, SK_TYPE_WAITSET, payer);
+    lock_init(&waitset->object.own_lock, LOCK_WAITSET);
+    list_init(&waitset->ready);
+    list_init(&waitset->parked);
+    list_init(&waitset->members);
+    waitset->orphaned = false;
+    return handle_add_new(self->process, &waitset->object, handle);
+}
+
+/* Links a new member unless the object is one already, or has no handle any more. */
+static status_t member_link(struct member *member, struct object *object)
+{
+    struct waitset *waitset = member->waitset;
+    status_t status = SK_OK;
+    lock_acquire(object->lock);
+    if (member_find(waitset, object) != NULL) {
+        status = SK_EXISTS;
+    } else if (atomic_load_explicit(&object->handles, memory_order_relaxed) == 0) {
+        status = SK_BAD_HANDLE;
+    } else {
+        member->observer.object = object;
+        object_get(object);
+        list_append(&object->observers, &member->observer.link);
+        lock_acquire(waitset->object.lock);
+        list_append(&waitset->members, &member->member_link);
+        lock_release(waitset->object.lock);
+        member_activate(&member->observer);
+    }
+    lock_release(object->lock);
+    return status;
+}
+
+status_t sys_waitset_add(struct thread *self, struct capability set, struct capability member_of,
+                         uint32_t signals, uint64_t key)
+{
+    struct waitset *waitset = waitset_from_object(set.object);
+    struct object *object = member_of.object;
+    if (signals == 0 || (signals & ~object_types[object->type]->signals) != 0) {
+        return SK_INVALID_ARGS;
+    }
+    if ((signals & SK_SIGNAL_READABLE) && !(member_of.rights & SK_RIGHT_READ)) {
+        return SK_ACCESS_DENIED;
+    }
+    status_t status = job_charge(waitset->object.job, BUDGET_OBJECTS, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct member *member = cache_alloc(&member_cache);
+    if (member == NULL) {
+        status = SK_NO_MEMORY;
+        goto fail_alloc;
+    }
+    member->observer.signals = signals;
+    member->observer.notify = member_activate;
+    member->observer.orphaned = member_free;
+    member->waitset = waitset;
+    member->key = key;
+    list_init(&member->observer.link);
+    list_init(&member->ready_link);
+    list_init(&member->member_link);
+    status = member_link(member, object);
+    if (status == SK_OK) {
+        return SK_OK;
+    }
+    cache_free(&member_cache, member);
+fail_alloc:
+    job_uncharge(waitset->object.job, BUDGET_OBJECTS, 1);
+    return status;
+}
+
+status_t sys_waitset_remove(struct thread *self, struct capability set, struct capability object)
+{
+    return member_remove(waitset_from_object(set.object), object.object) ? SK_OK : SK_NOT_FOUND;
+}

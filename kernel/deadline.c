@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Deadlines: a leftist heap per hart, so that arming and cancelling take O(log n) and no memory.
+ *
+ * Lock: hart.timers_lock. Invariant: rank of a node's left child is at least its right child's.
+ * Tests: tests/host/kernel/test_deadline.c.
+ */
+#include <kernel/deadline.h>
+#include <kernel/hart.h>
+#include <kernel/panic.h>
+
+static uint32_t rank_of(const struct deadline *node)
+{
+    return node == NULL ? 0 : node->rank;
+}
+
+/* Restores the order of a node's children and its rank. */
+static void settle(struct deadline *node)
+{
+    if (rank_of(node->left) < rank_of(node->right)) {
+        struct deadline *left = node->left;
+        node->left = node->right;
+        node->right = left;
+    }
+    node->rank = rank_of(node->right) + 1;
+}
+
+/* Walks down the two right spines, which have logarithmic length, then settles on the way up. */
+static struct deadline *merge(struct deadline *a, struct deadline *b)
+{
+    struct deadline *root = NULL, *last = NULL;
+    while (a != NULL && b != NULL) {
+        struct deadline *first = b->when_ns < a->when_ns ? b : a;
+        struct deadline *other = first == a ? b : a;
+        first->parent = last;
+        if (last == NULL) {
+            root = first;
+        } else {
+            last->right = first;
+        }
+        last = first;
+        a = first->right;
+        b = other;
+    }
+    struct deadline *rest = a != NULL ? a : b;
+    if (last == NULL) {
+        return rest;
+    }
+    last->right = rest;
+    if (rest != NULL) {
+        rest->parent = last;
+    }
+    for (struct deadline *node = last; node != NULL; node = node->parent) {
+        settle(node);
+    }
+    return root;
+}
+
+static void heap_remove(struct hart *hart, struct deadline *node)
+{
+    struct deadline *parent = node->parent;
+    if (node->left != NULL) {
+        node->left->parent = NULL;
+    }
+    if (node->right != NULL) {
+        node->right->parent = NULL;
+    }
+    struct deadline *rest = merge(node->left, node->right);
+    if (rest != NULL) {
+        rest->parent = parent;
+    }
+    if (parent == NULL) {
+        hart->timers = rest;
+    } else if (parent->left == node) {
+        parent->left = rest;
+    } else {
+        parent->right = rest;
+    }
+    for (; parent != NULL; parent = parent->parent) {
+        uint32_t before = parent->rank;
+        settle(parent);
+        if (parent->rank == before) {
+            break;
+        }
+    }
+    atomic_store_explicit(&node->hart, NULL, memory_order_relaxed);
+}
+
+void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence)
+{
+    struct hart *hart = cpu_hart();
+    lock_acquire(&hart->timers_lock);
+    ASSERT(atomic_load_explicit(&deadline->hart, memory_order_relaxed) == NULL);
+    deadline->left = NULL;
+    deadline->right = NULL;
+    deadline->parent = NULL;
+    deadline->rank = 1;
+    deadline->when_ns = when_ns;
+    deadline->sequence = sequence;
+    atomic_store_explicit(&deadline->hart, hart, memory_order_relaxed);
+    hart->timers = merge(hart->timers, deadline);
+    lock_release(&hart->timers_lock);
+}
+
+void deadline_cancel(struct deadline *deadline)
+{
+    for (;;) {
+        struct hart *hart = atomic_load_explicit(&deadline->hart, memory_order_relaxed);
+        if (hart == NULL) {
+            return;
+        }
+        lock_acquire(&hart->timers_lock);
+        bool here = atomic_load_explicit(&deadline->hart, memory_order_relaxed) == hart;
+        if (here) {
+            heap_remove(hart, deadline);
+        }
+        lock_release(&hart->timers_lock);
+        if (here) {
+            return;
+        }
+    }
+}
+
+void deadline_run(uint64_t now_ns)
+{
+    struct hart *hart = cpu_hart();
+    for (;;) {
+        lock_acquire(&hart->timers_lock);
+        struct deadline *first = hart->timers;
+        if (first == NULL || first->when_ns > now_ns) {
+            lock_release(&hart->timers_lock);
+            return;
+        }
+        uint64_t sequence = first->sequence;
+        heap_remove(hart, first);
+        lock_release(&hart->timers_lock);
+        first->expired(first, sequence);
+    }
+}
+
+uint64_t deadline_next(void)
+{
+    struct hart *hart = cpu_hart();
+    lock_acquire(&hart->timers_lock);
+    uint64_t when_ns = hart->timers == NULL ? SK_DEADLINE_NEVER : hart->timers->when_ns;
+    lock_release(&hart->timers_lock);
+    return when_ns;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Futexes: waiting on a memory word, named by its memory object and offset.
+ *
+ * Owns: a table of buckets; a waiting thread's wait.object is the memory object, its frame still
+ * holds the arguments. Lock: one per bucket (LOCK_FUTEX). The word is compared under the bucket's
+ * lock, and a waker takes the same lock after the word was changed, so no wake-up is lost.
+ * Tests: tests/host/kernel/test_futex.c.
+ */
+#include <kernel/futex.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/syscalls.h>
+#include <kernel/wait.h>
+
+#define BUCKETS 64u
+
+struct bucket {
+    struct spinlock lock;
+    struct list_node waiters; /* [lock] struct thread.wait.link, in the order they came */
+};
+
+static struct bucket buckets[BUCKETS];
+
+void futex_init(void)
+{
+    for (uint32_t i = 0; i < BUCKETS; i++) {
+        lock_init(&buckets[i].lock, LOCK_FUTEX);
+        list_init(&buckets[i].waiters);
+    }
+}
+
+static struct bucket *bucket_of(const struct memory *memory, uint64_t offset)
+{
+    uint64_t hash = ((uint64_t)(uintptr_t)memory / sizeof(*memory) + offset / 4) *
+                    0x9e3779b97f4a7c15ull;
+    return &buckets[hash >> 58];
+}
+
+/* Where the word at `va` lives (+1 on the memory object). */
+static status_t word_find(struct thread *self, vaddr_t va, struct memory **memory, uint64_t *offset)
+{
+    if (va % 4 != 0) {
+        return SK_INVALID_ARGS;
+    }
+    return space_identify(&self->process->space, va, memory, offset);
+}
+
+status_t sys_futex_wait(struct thread *self, vaddr_t word, uint32_t expected, uint64_t deadline)
+{
+    struct address_space *space = &self->process->space;
+    struct memory *memory;
+    uint64_t offset;
+    status_t status = word_find(self, word, &memory, &offset);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct bucket *bucket = bucket_of(memory, offset);
+    uint32_t value;
+    for (;;) {
+        vaddr_t missing;
+        lock_acquire(&bucket->lock);
+        status = space_read(space, &value, word, sizeof(value), &missing);
+        if (status != SK_PENDING) {
+            break;
+        }
+        lock_release(&bucket->lock);
+        status = space_populate(space, missing, SK_PROT_READ);
+        if (status != SK_OK) {
+            goto out;
+        }
+    }
+    if (status == SK_OK && value != expected) {
+        status = SK_BAD_STATE;
+    } else if (status == SK_OK && deadline == SK_DEADLINE_POLL) {
+        status = SK_TIMED_OUT;
+    } else if (status == SK_OK) {
+        self->futex_offset = offset;
+        wait_begin(self, &bucket->lock, &bucket->waiters, &memory->object, NULL);
+        wait_deadline(self, deadline);
+        status = SYSCALL_BLOCKED;
+    }
+    lock_release(&bucket->lock);
+out:
+    object_put(&memory->object);
+    return status;
+}
+
+status_t sys_futex_wake(struct thread *self, vaddr_t word, uint32_t count, uint64_t *woken)
+{
+    struct memory *memory;
+    uint64_t offset;
+    status_t status = word_find(self, word, &memory, &offset);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct bucket *bucket = bucket_of(memory, offset);
+    lock_acquire(&bucket->lock);
+    list_for_each_safe(node, &bucket->waiters) {
+        struct thread *thread = container_of(node, struct thread, wait.link);
+        if (*woken == count) {
+            break;
+        }
+        if (thread->wait.object == &memory->object && thread->futex_offset == offset) {
+            object_put_later(wait_end(thread));
+            syscall_result(thread, SK_OK, 0, 0);
+            thread_ready(thread);
+            (*woken)++;
+        }
+    }
+    lock_release(&bucket->lock);
+    object_put(&memory->object);
+    return SK_OK;
+}

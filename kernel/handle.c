@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Handle tables.
+ *
+ * Owns: the entries of every process. Lock: handle_table.lock; nothing is dropped under it.
+ * Invariants: an entry that is USED or RESERVED owns one handle count and one reference; free
+ * entries form one queue; generation is never 0. Tests: tests/host/kernel/test_handle.c.
+ */
+#include <arch/mmu.h>
+#include <kernel/handle.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
+
+#define INDEX_NONE (~0u)
+#define GENERATION_MAX 0x7fffu
+
+enum handle_state { HANDLE_FREE, HANDLE_USED, HANDLE_RESERVED };
+
+static struct handle_entry *entry_at(struct handle_table *table, uint32_t index)
+{
+    return &table->pages[index / HANDLES_PER_PAGE][index % HANDLES_PER_PAGE];
+}
+
+static handle_t handle_name(const struct handle_entry *entry, uint32_t index)
+{
+    return (uint32_t)entry->generation << HANDLE_INDEX_BITS | (index + 1);
+}
+
+/* The entry that a handle names, in any state but FREE; NULL if it is stale or none. */
+static struct handle_entry *entry_find(struct handle_table *table, handle_t handle, uint32_t *index)
+{
+    uint32_t i = (handle & ((1u << HANDLE_INDEX_BITS) - 1)) - 1;
+    if (i >= table->page_count * HANDLES_PER_PAGE) {
+        return NULL;
+    }
+    struct handle_entry *entry = entry_at(table, i);
+    if (entry->state == HANDLE_FREE || entry->generation != handle >> HANDLE_INDEX_BITS) {
+        return NULL;
+    }
+    *index = i;
+    return entry;
+}
+
+static uint32_t entry_next_free(const struct handle_entry *entry)
+{
+    return (uint32_t)(uintptr_t)entry->object;
+}
+
+static void entry_free(struct handle_table *table, uint32_t index)
+{
+    struct handle_entry *entry = entry_at(table, index);
+    entry->state = HANDLE_FREE;
+    entry->generation = entry->generation == GENERATION_MAX ? 1 : entry->generation + 1;
+    entry->object = (struct object *)(uintptr_t)INDEX_NONE;
+    if (table->free_last == INDEX_NONE) {
+        table->free_first = index;
+    } else {
+        entry_at(table, table->free_last)->object = (struct object *)(uintptr_t)index;
+    }
+    table->free_last = index;
+    table->used--;
+}
+
+static status_t table_grow(struct handle_table *table)
+{
+    if (table->page_count == HANDLE_PAGES_MAX) {
+        return SK_NO_HANDLES;
+    }
+    paddr_t pa;
+    status_t status = page_alloc(table->job, &pa);
+    if (status != SK_OK) {
+        return status;
+    }
+    uint32_t first = table->page_count * HANDLES_PER_PAGE;
+    struct handle_entry *page = phys_to_virt(pa);
+    for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++) {
+        uint32_t next = i + 1 < HANDLES_PER_PAGE ? first + i + 1 : INDEX_NONE;
+        page[i] = (struct handle_entry){
+            .object = (struct object *)(uintptr_t)next, .generation = 1, .state = HANDLE_FREE};
+    }
+    table->pages[table->page_count++] = page;
+    if (table->free_last == INDEX_NONE) {
+        table->free_first = first;
+    } else {
+        entry_at(table, table->free_last)->object = (struct object *)(uintptr_t)first;
+    }
+    table->free_last = first + HANDLES_PER_PAGE - 1;
+    return SK_OK;
+}
+
+/* Takes a free entry, charged; it is left RESERVED without an object. */
+static status_t entry_alloc(struct handle_table *table, uint32_t *index)
+{
+    if (table->free_first == INDEX_NONE) {
+        status_t status = table_grow(table);
+        if (status != SK_OK) {
+            return status;
+        }
+    }
+    status_t status = job_charge(table->job, BUDGET_HANDLES, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    *index = table->free_first;
+    struct handle_entry *entry = entry_at(table, *index);
+    table->free_first = entry_next_free(entry);
+    if (table->free_first == INDEX_NONE) {
+        table->free_last = INDEX_NONE;
+    }
+    entry->object = NULL;
+    entry->state = HANDLE_RESERVED;
+    table->used++;
+    return SK_OK;
+}
+
+void handle_table_init(struct handle_table *table, struct job *job)
+{
+    lock_init(&table->lock, LOCK_HANDLES);
+    table->page_count = 0;
+    table->free_first = INDEX_NONE;
+    table->free_last = INDEX_NONE;
+    table->used = 0;
+    table->clear_next = 0;
+    table->job = job;
+}
+
+bool handle_table_clear_step(struct handle_table *table, uint32_t most)
+{
+    uint32_t limit = table->page_count * HANDLES_PER_PAGE;
+    for (uint32_t i = table->clear_next; i < limit; i++) {
+        struct handle_entry *entry = entry_at(table, i);
+        if (entry->state == HANDLE_FREE) {
+            continue;
+        }
+        if (most-- == 0) {
+            table->clear_next = i;
+            return false;
+        }
+        struct capability capability = {entry->object, entry->rights};
+        lock_acquire(&table->lock);
+        entry_free(table, i);
+        lock_release(&table->lock);
+        job_uncharge(table->job, BUDGET_HANDLES, 1);
+        capability_drop(capability);
+    }
+    table->clear_next = limit;
+    return true;
+}
+
+void handle_table_fini(struct handle_table *table)
+{
+    ASSERT(table->used == 0);
+    for (uint32_t i = 0; i < table->page_count; i++) {
+        page_free(table->job, virt_to_phys(table->pages[i]));
+    }
+    table->page_count = 0;
+}
+
+status_t handle_get(struct process *process, handle_t handle, enum sk_type type, uint32_t rights,
+                    struct capability *capability)
+{
+    struct handle_table *table = &process->handles;
+    status_t status = SK_OK;
+    uint32_t index;
+    lock_acquire(&table->lock);
+    struct handle_entry *entry = entry_find(table, handle, &index);
+    if (entry == NULL || entry->state != HANDLE_USED) {
+        status = SK_BAD_HANDLE;
+    } else if (type != SK_TYPE_NONE && entry->object->type != type) {
+        status = SK_WRONG_TYPE;
+    } else if ((entry->rights & rights) != rights) {
+        status = SK_ACCESS_DENIED;
+    } else {
+        object_get(entry->object);
+        *capability = (struct capability){entry->object, entry->rights};
+    }
+    lock_release(&table->lock);
+    return status;
+}
+
+status_t handle_add(struct process *process, struct capability capability, handle_t *handle)
+{
+    status_t status = handle_room(process, handle, 1);
+    if (status == SK_OK) {
+        handle_fill(process, handle, 1, &capability);
+    }
+    return status;
+}
+
+status_t handle_add_new(struct process *process, struct object *object, handle_t *handle)
+{
+    struct capability capability = capability_make(object, object_types[object->type]->rights);
+    status_t status = handle_add(process, capability, handle);
+    if (status != SK_OK) {
+        capability_drop(capability);
+    }
+    object_put(object);
+    return status;
+}
+
+status_t handle_close(struct process *process, handle_t handle)
+{
+    struct handle_table *table = &process->handles;
+    uint32_t index;
+    lock_acquire(&table->lock);
+    struct handle_entry *entry = entry_find(table, handle, &index);
+    if (entry == NULL || entry->state != HANDLE_USED) {
+        lock_release(&table->lock);
+        return SK_BAD_HANDLE;
+    }
+    struct capability capability = {entry->object, entry->rights};
+    entry_free(table, index);
+    lock_release(&table->lock);
+    job_uncharge(table->job, BUDGET_HANDLES, 1);
+    capability_drop(capability);
+    return SK_OK;
+}
+
+status_t handle_reserve(struct process *process, const handle_t *handles, uint32_t count)
+{
+    struct handle_table *table = &process->handles;
+    status_t status = SK_OK;
+    uint32_t i, index;
+    lock_acquire(&table->lock);
+    for (i = 0; i < count; i++) {
+        struct handle_entry *entry = entry_find(table, handles[i], &index);
+        if (entry == NULL) {
+            status = SK_BAD_HANDLE;
+        } else if (entry->state == HANDLE_RESERVED) {
+            /* Named before in this message, or under way in another thread's. */
+            status = SK_BAD_HANDLE;
+            for (uint32_t k = 0; k < i; k++) {
+                status = handles[k] == handles[i] ? SK_INVALID_ARGS : status;
+            }
+        } else if ((entry->rights & SK_RIGHT_TRANSFER) == 0) {
+            status = SK_ACCESS_DENIED;
+        }
+        if (status != SK_OK) {
+            break;
+        }
+        entry->state = HANDLE_RESERVED;
+    }
+    if (status != SK_OK) {
+        while (i-- > 0) {
+            entry_find(table, handles[i], &index)->state = HANDLE_USED;
+        }
+    }
+    lock_release(&table->lock);
+    return status;
+}
+
+void handle_unreserve(struct process *process, const handle_t *handles, uint32_t count)
+{
+    struct handle_table *table = &process->handles;
+    uint32_t index;
+    lock_acquire(&table->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct handle_entry *entry = entry_find(table, handles[i], &index);
+        ASSERT(entry != NULL && entry->state == HANDLE_RESERVED);
+        entry->state = HANDLE_USED;
+    }
+    lock_release(&table->lock);
+}
+
+void handle_take(struct process *process, const handle_t *handles, uint32_t count,
+                 struct capability *capabilities)
+{
+    struct handle_table *table = &process->handles;
+    uint32_t index;
+    lock_acquire(&table->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct handle_entry *entry = entry_find(table, handles[i], &index);
+        ASSERT(entry != NULL && entry->state == HANDLE_RESERVED);
+        capabilities[i] = (struct capability){entry->object, entry->rights};
+        entry_free(table, index);
+    }
+    lock_release(&table->lock);
+    job_uncharge(table->job, BUDGET_HANDLES, count);
+}
+
+struct object *handle_peek_reserved(struct process *process, handle_t handle)
+{
+    struct handle_table *table = &process->handles;
+    uint32_t index;
+    lock_acquire(&table->lock);
+    struct handle_entry *entry = entry_find(table, handle, &index);
+    ASSERT(entry != NULL && entry->state == HANDLE_RESERVED);
+    struct object *object = entry->object;
+    lock_release(&table->lock);
+    return object;
+}
+
+status_t handle_room(struct process *process, handle_t *handles, uint32_t count)
+{
+    struct handle_table *table = &process->handles;
+    status_t status = SK_OK;
+    lock_acquire(&table->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index;
+        status = entry_alloc(table, &index);
+        if (status != SK_OK) {
+            count = i;
+            break;
+        }
+        handles[i] = handle_name(entry_at(table, index), index);
+    }
+    lock_release(&table->lock);
+    if (status != SK_OK) {
+        handle_room_cancel(process, handles, count);
+    }
+    return status;
+}
+
+void handle_fill(struct process *process, const handle_t *handles, uint32_t count,
+                 const struct capability *capabilities)
+{
+    struct handle_table *table = &process->handles;
+    uint32_t index;
+    lock_acquire(&table->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        struct handle_entry *entry = entry_find(table, handles[i], &index);
+        entry->object = capabilities[i].object;
+        entry->rights = capabilities[i].rights;
+        entry->state = HANDLE_USED;
+    }
+    lock_release(&table->lock);
+}
+
+void handle_room_cancel(struct process *process, const handle_t *handles, uint32_t count)
+{
+    struct handle_table *table = &process->handles;
+    lock_acquire(&table->lock);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t index = (handles[i] & ((1u << HANDLE_INDEX_BITS) - 1)) - 1;
+        entry_free(table, index);
+    }
+    lock_release(&table->lock);
+    job_uncharge(table->job, BUDGET_HANDLES, count);
+}

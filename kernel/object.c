@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Kernel objects: the two counts, observers, ids.
+ *
+ * Owns the count of live objects by type. Locks: object->lock (LOCK_OBJECT) for observers.
+ * Tests: tests/host/kernel/test_object.c.
+ */
+#include <kernel/hart.h>
+#include <kernel/job.h>
+#include <kernel/object.h>
+#include <kernel/panic.h>
+#include <kernel/wait.h>
+
+_Atomic uint64_t object_live[SK_TYPE_COUNT];
+
+/* Even ids are handed out; a channel's second end has the odd one above its first end's. */
+static _Atomic uint64_t next_id = 2;
+
+uint64_t object_new_id(void)
+{
+    return atomic_fetch_add_explicit(&next_id, 2, memory_order_relaxed);
+}
+
+void object_init(struct object *object, enum sk_type type, struct job *job)
+{
+    atomic_store_explicit(&object->refs, 1, memory_order_relaxed);
+    atomic_store_explicit(&object->handles, 0, memory_order_relaxed);
+    object->type = (uint8_t)type;
+    object->lock = &object->own_lock;
+    lock_init(&object->own_lock, LOCK_OBJECT);
+    list_init(&object->observers);
+    object->job = job;
+    if (job != NULL) {
+        object_get(&job->object);
+    }
+    object->id = object_new_id();
+    atomic_fetch_add_explicit(&object_live[type], 1, memory_order_relaxed);
+}
+
+void object_fini(struct object *object)
+{
+    ASSERT(list_empty(&object->observers));
+    struct job *job = object->job;
+    atomic_fetch_sub_explicit(&object_live[object->type], 1, memory_order_relaxed);
+    if (job != NULL) {
+        object->job = NULL;
+        job_uncharge(job, BUDGET_OBJECTS, 1);
+        object_put(&job->object);
+    }
+}
+
+void object_put(struct object *object)
+{
+    if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
+        object_types[object->type]->destroy(object);
+    }
+}
+
+void object_put_later(struct object *object)
+{
+    if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
+        /* Nobody else refers to it, so its list node is free for this use. */
+        list_append(&cpu_hart()->dead_objects, &object->observers);
+    }
+}
+
+void object_destroy_later_ones(void)
+{
+    struct list_node *node;
+    while ((node = list_pop(&cpu_hart()->dead_objects)) != NULL) {
+        struct object *object = list_entry(node, struct object, observers);
+        object_types[object->type]->destroy(object);
+    }
+}
+
+struct capability capability_make(struct object *object, uint32_t rights)
+{
+    object_get(object);
+    atomic_fetch_add_explicit(&object->handles, 1, memory_order_relaxed);
+    return (struct capability){object, rights};
+}
+
+void capability_drop(struct capability capability)
+{
+    struct object *object = capability.object;
+    if (atomic_fetch_sub_explicit(&object->handles, 1, memory_order_acq_rel) == 1) {
+        const struct object_type *type = object_types[object->type];
+        if (type->orphan != NULL) {
+            type->orphan(object);
+        }
+    }
+    object_put(object);
+}
+
+uint32_t object_observe(struct object *object, uint32_t signals)
+{
+    return object_types[object->type]->observe(object) & signals;
+}
+
+uint32_t object_take(struct object *object, uint32_t signals)
+{
+    const struct object_type *type = object_types[object->type];
+    uint32_t shown = type->observe(object) & signals;
+    if (type->take != NULL) {
+        type->take(object, shown);
+    }
+    return shown;
+}
+
+void object_notify(struct object *object, uint32_t signals)
+{
+    list_for_each_safe(node, &object->observers) {
+        struct observer *observer = list_entry(node, struct observer, link);
+        if (observer->signals & signals) {
+            observer->notify(observer);
+        }
+    }
+}
+
+void object_orphan_observers(struct object *object)
+{
+    struct list_node *node;
+    lock_acquire(object->lock);
+    while ((node = list_pop(&object->observers)) != NULL) {
+        struct observer *observer = list_entry(node, struct observer, link);
+        observer->orphaned(observer);
+    }
+    lock_release(object->lock);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Processes: creation, and their end in bounded steps.
+ *
+ * Owns: process memory, the list of all processes, each hart's reaper list. Locks: process.lock for
+ * threads and state, process_list_lock for the list. Tests: tests/host/kernel/test_process.c.
+ */
+#include <string.h>
+
+#include <kernel/hart.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/platform.h>
+#include <kernel/process.h>
+#include <kernel/sched.h>
+
+/* Handles closed in one step of the reaper: each may release a queue's worth of work to later steps,
+ * and costs at most some hundred instructions here. */
+#define REAPER_HANDLES_PER_STEP 32u
+
+enum reaper_stage { REAP_CALLS, REAP_HANDLES, REAP_SPACE };
+
+static struct cache process_cache = CACHE_INIT("process", struct process);
+static struct spinlock process_list_lock = SPINLOCK_INIT(LOCK_PROCESS_LIST);
+static struct list_node process_list = {&process_list, &process_list};
+
+static void process_destroy(struct object *object)
+{
+    struct process *process = process_from_object(object);
+    struct job *job = process->job;
+    object_fini(object);
+    cache_free(&process_cache, process);
+    object_put(&job->object);
+}
+
+static uint32_t process_observe(struct object *object)
+{
+    struct process *process = process_from_object(object);
+    uint32_t state = __atomic_load_n(&process->state, __ATOMIC_RELAXED);
+    return state == SK_PROCESS_DEAD ? SK_SIGNAL_TERMINATED : 0;
+}
+
+static void process_orphan(struct object *object)
+{
+    struct process *process = process_from_object(object);
+    object_orphan_observers(object);
+    lock_acquire(&process->lock);
+    bool never_started = process->state == SK_PROCESS_NEW;
+    lock_release(&process->lock);
+    if (never_started) {
+        process_end(process, SK_EXIT_KILLED, 0);
+    }
+}
+
+const struct object_type process_type = {
+    .name = "process",
+    .signals = SK_SIGNAL_TERMINATED,
+    .rights = SK_RIGHTS_ALL & ~(SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_EXECUTE),
+    .orphan = process_orphan,
+    .destroy = process_destroy,
+    .observe = process_observe,
+};
+
+/* A seed for the placement of mappings: the machine's, stirred with the process's id. */
+static uint64_t placement_seed(uint64_t id)
+{
+    uint64_t seed = id * 0x9e3779b97f4a7c15ull + 1;
+    for (uint32_t i = 0; i < platform.random_seed_length; i++) {
+        seed = (seed ^ platform.random_seed[i]) * 0x100000001b3ull;
+    }
+    return seed;
+}
+
+status_t process_create(struct job *job, const char *name, struct process **result)
+{
+    status_t status = job_charge(job, BUDGET_OBJECTS, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct process *process = cache_alloc(&process_cache);
+    if (process == NULL) {
+        job_uncharge(job, BUDGET_OBJECTS, 1);
+        return SK_NO_MEMORY;
+    }
+    object_init(&process->object, SK_TYPE_PROCESS, job);
+    lock_init(&process->lock, LOCK_PROCESS);
+    strncpy(process->name, name, SK_NAME_MAX - 1);
+    process->name[SK_NAME_MAX - 1] = '\0';
+    process->job = job;
+    object_get(&job->object);
+    handle_table_init(&process->handles, job);
+    process->state = SK_PROCESS_NEW;
+    process->exit_reason = SK_EXIT_NONE;
+    process->exit_code = 0;
+    list_init(&process->threads);
+    process->thread_count = 0;
+    process->ended_run_time_ns = 0;
+    process->reaper_stage = REAP_CALLS;
+    process->reaper_slot = 0;
+    list_init(&process->reaper_link);
+    list_init(&process->job_link);
+    list_init(&process->list_link);
+
+    status = space_init(&process->space, job, placement_seed(process->object.id));
+    if (status != SK_OK) {
+        goto fail_space;
+    }
+    status = job_enter(job, process);
+    if (status != SK_OK) {
+        goto fail_enter;
+    }
+    lock_acquire(&process_list_lock);
+    list_append(&process_list, &process->list_link);
+    lock_release(&process_list_lock);
+    *result = process;
+    return SK_OK;
+
+fail_enter:
+    space_fini(&process->space);
+fail_space:
+    object_put(&process->object);
+    return status;
+}
+
+/* NEW to RUNNING, once. */
+static bool start_commit(struct process *process)
+{
+    lock_acquire(&process->lock);
+    bool fresh = process->state == SK_PROCESS_NEW && process->thread_count == 1;
+    if (fresh) {
+        process->state = SK_PROCESS_RUNNING;
+    }
+    lock_release(&process->lock);
+    return fresh;
+}
+
+status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
+                       struct process *giver, handle_t argument, uint32_t priority,
+                       struct thread **result)
+{
+    struct thread *thread;
+    handle_t given = argument;
+    struct capability capability;
+    status_t status;
+    if (giver != NULL) {
+        status = handle_reserve(giver, &argument, 1);
+        if (status != SK_OK) {
+            return status;
+        }
+        status = handle_room(process, &given, 1);
+        if (status != SK_OK) {
+            goto fail_room;
+        }
+    }
+    status = thread_create(process, entry, stack, given, priority, &thread);
+    if (status != SK_OK) {
+        goto fail_thread;
+    }
+    if (!start_commit(process)) {
+        /* Started twice at once, or ended meanwhile: this thread ends before it runs. */
+        status = SK_BAD_STATE;
+        atomic_fetch_or(&thread->pending, THREAD_PENDING_KILL);
+        thread_ready(thread);
+        object_put(&thread->object);
+        goto fail_thread;
+    }
+    /* Point of no return. */
+    if (giver != NULL) {
+        handle_take(giver, &argument, 1, &capability);
+        handle_fill(process, &given, 1, &capability);
+    }
+    *result = thread;
+    thread_ready(thread);
+    return SK_OK;
+
+fail_thread:
+    if (giver != NULL) {
+        handle_room_cancel(process, &given, 1);
+    }
+fail_room:
+    if (giver != NULL) {
+        handle_unreserve(giver, &argument, 1);
+    }
+    return status;
+}
+
+/* This hart reaps the process. Process lock not held; called once per process. */
+static void reaper_add(struct process *process)
+{
+    object_get(&process->object);
+    list_append(&cpu_hart()->reaper, &process->reaper_link);
+}
+
+/* A thread that has not been told to end yet, +1; NULL when all have. Process lock held. */
+static struct thread *thread_to_kill(struct process *process)
+{
+    list_for_each(node, &process->threads) {
+        struct thread *thread = list_entry(node, struct thread, process_link);
+        if ((atomic_load(&thread->pending) & THREAD_PENDING_KILL) == 0) {
+            object_get(&thread->object);
+            return thread;
+        }
+    }
+    return NULL;
+}
+
+void process_end(struct process *process, enum sk_exit_reason reason, int64_t code)
+{
+    lock_acquire(&process->lock);
+    bool first = process->state < SK_PROCESS_DYING;
+    bool empty = process->thread_count == 0;
+    if (first) {
+        __atomic_store_n(&process->state, SK_PROCESS_DYING, __ATOMIC_RELAXED);
+        process->exit_reason = reason;
+        process->exit_code = code;
+    }
+    struct thread *thread = first ? thread_to_kill(process) : NULL;
+    lock_release(&process->lock);
+    if (!first) {
+        return;
+    }
+    if (empty) {
+        reaper_add(process);
+        return;
+    }
+    while (thread != NULL) {
+        thread_kill(thread);
+        object_put(&thread->object);
+        lock_acquire(&process->lock);
+        thread = thread_to_kill(process);
+        lock_release(&process->lock);
+    }
+    sched_interrupt_others();
+}
+
+void process_thread_ended(struct process *process, struct thread *thread)
+{
+    lock_acquire(&process->lock);
+    list_remove(&thread->process_link);
+    process->ended_run_time_ns += thread->run_time_ns;
+    bool last = --process->thread_count == 0;
+    if (last && process->state < SK_PROCESS_DYING) {
+        if (process->state == SK_PROCESS_NEW) {
+            last = false; /* a failed start; the process is as it was */
+        } else {
+            __atomic_store_n(&process->state, SK_PROCESS_DYING, __ATOMIC_RELAXED);
+            process->exit_reason = SK_EXIT_EXITED;
+        }
+    }
+    lock_release(&process->lock);
+    if (last) {
+        reaper_add(process);
+    }
+    object_put(&thread->object);
+}
+
+static void process_dead(struct process *process)
+{
+    handle_table_fini(&process->handles);
+    space_fini(&process->space);
+    lock_acquire(&process_list_lock);
+    list_remove(&process->list_link);
+    lock_release(&process_list_lock);
+    job_leave(process->job, process);
+    lock_acquire(process->object.lock);
+    __atomic_store_n(&process->state, SK_PROCESS_DEAD, __ATOMIC_RELAXED);
+    object_notify(&process->object, SK_SIGNAL_TERMINATED);
+    lock_release(process->object.lock);
+    object_put(&process->object);
+}
+
+bool process_reap_step(void)
+{
+    struct hart *hart = cpu_hart();
+    bool messages = message_release_step();
+    if (list_empty(&hart->reaper)) {
+        return messages;
+    }
+    struct process *process = list_first(&hart->reaper, struct process, reaper_link);
+    switch (process->reaper_stage) {
+    case REAP_CALLS:
+        if (call_break_step(process, &process->reaper_slot)) {
+            process->reaper_stage = REAP_HANDLES;
+        }
+        break;
+    case REAP_HANDLES:
+        if (handle_table_clear_step(&process->handles, REAPER_HANDLES_PER_STEP)) {
+            process->reaper_stage = REAP_SPACE;
+        }
+        break;
+    case REAP_SPACE:
+        if (space_clear_step(&process->space)) {
+            list_remove(&process->reaper_link);
+            process_dead(process);
+        } else {
+            /* It may wait for another hart to leave the space: let others have their turn. */
+            list_remove(&process->reaper_link);
+            list_append(&hart->reaper, &process->reaper_link);
+        }
+        break;
+    }
+    return messages || !list_empty(&hart->reaper) || !list_empty(&hart->dead_messages);
+}
+
+void process_info(struct process *process, struct sk_process_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    lock_acquire(&process->lock);
+    info->id = process->object.id;
+    info->job_id = process->job->object.id;
+    info->state = process->state;
+    info->exit_reason = process->exit_reason;
+    info->exit_code = process->exit_code;
+    info->threads = process->thread_count;
+    info->handles = __atomic_load_n(&process->handles.used, __ATOMIC_RELAXED);
+    info->mapped_pages = __atomic_load_n(&process->space.populated, __ATOMIC_RELAXED);
+    info->run_time_ns = process->ended_run_time_ns;
+    list_for_each(node, &process->threads) {
+        info->run_time_ns += list_entry(node, struct thread, process_link)->run_time_ns;
+    }
+    memcpy(info->name, process->name, SK_NAME_MAX);
+    lock_release(&process->lock);
+}
+
+void process_visit_all(bool (*visit)(struct process *process, void *context), void *context)
+{
+    lock_acquire(&process_list_lock);
+    list_for_each(node, &process_list) {
+        if (!visit(list_entry(node, struct process, list_link), context)) {
+            break;
+        }
+    }
+    lock_release(&process_list_lock);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where system calls and user faults arrive, and how their results get into registers.
+ *
+ * Context: a trap from user mode; no lock held. Tests: tests/host/kernel/test_syscall.c.
+ */
+#include <string.h>
+
+#include <kernel/hart.h>
+#include <kernel/log.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/trap.h>
+
+void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1)
+{
+    struct arch_frame *frame = &thread->frame;
+    memset(frame->arg, 0, sizeof(frame->arg));
+    memset(frame->extra, 0, sizeof(frame->extra));
+    frame->arg[0] = (uint64_t)(int64_t)status;
+    if (status == SK_OK) {
+        frame->arg[1] = value0;
+        frame->arg[2] = value1;
+    }
+}
+
+status_t syscall_finish(struct thread *self, status_t status, uint64_t value0, uint64_t value1)
+{
+    if (status <= SK_OK) {
+        syscall_result(self, status, value0, value1);
+    }
+    return status;
+}
+
+void trap_syscall(struct thread *thread)
+{
+    uint64_t number = frame_number(&thread->frame);
+    cpu_hart()->system_calls++;
+    if (number >= SK_SYS_COUNT || syscall_table[number].handler == NULL) {
+        syscall_result(thread, SK_BAD_SYSCALL, 0, 0);
+        return;
+    }
+    if (syscall_table[number].handler(thread) == SYSCALL_BLOCKED) {
+        /* A kill that came before the wait was there to be cancelled. Thread memory keeps its type,
+         * so this look is safe even if the thread has ended by now. */
+        atomic_thread_fence(memory_order_seq_cst);
+        if (atomic_load(&thread->pending) & THREAD_PENDING_KILL) {
+            wait_cancel(thread, WAIT_ANY, SK_TIMED_OUT);
+        }
+    }
+}
+
+/* One readable report of what ended a process; then it ends. */
+static void fault_end(struct thread *thread, enum sk_exit_reason reason, const char *cause,
+                      uint64_t value)
+{
+    struct process *process = thread->process;
+    char registers[FRAME_DESCRIBE_MAX];
+    frame_describe(&thread->frame, registers, sizeof(registers));
+    log_printf("%s: thread %lu: %s, address 0x%lx, at pc 0x%lx\n%s", process->name,
+               thread->object.id, cause, value, frame_pc(&thread->frame), registers);
+    process_end(process, reason, -1);
+}
+
+void trap_page_fault(struct thread *thread, vaddr_t va, uint32_t prot)
+{
+    status_t status = space_populate(&thread->process->space, va, prot);
+    if (status == SK_OK) {
+        return;
+    }
+    if (status != SK_BAD_ADDRESS) {
+        fault_end(thread, SK_EXIT_OVER_BUDGET, "out of memory: its job's budget is used up", va);
+        return;
+    }
+    const char *cause = prot == SK_PROT_WRITE     ? "write to an address that it may not write"
+                        : prot == SK_PROT_EXECUTE ? "jump to an address that it may not execute"
+                                                  : "read of an address that it may not read";
+    fault_end(thread, SK_EXIT_FAULT, cause, va);
+}
+
+void trap_user_fault(struct thread *thread, const char *cause, uint64_t value)
+{
+    fault_end(thread, SK_EXIT_FAULT, cause, value);
+}

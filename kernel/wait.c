@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Blocking: how a wait begins and the two ways it ends.
+ *
+ * Owns: thread.wait and thread.deadline. Lock: the one the wait names. Tests:
+ * tests/host/kernel/test_wait.c.
+ */
+#include <kernel/panic.h>
+#include <kernel/sched.h>
+#include <kernel/syscall.h>
+#include <kernel/wait.h>
+
+void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *head,
+                struct object *object, void (*cancel)(struct thread *, status_t))
+{
+    struct wait *wait = &thread->wait;
+    sched_leave(thread);
+    atomic_store_explicit(&thread->state, THREAD_BLOCKED, memory_order_relaxed);
+    wait->sequence++;
+    wait->object = object;
+    if (object != NULL) {
+        object_get(object);
+    }
+    wait->cancel = cancel;
+    if (head != NULL) {
+        list_append(head, &wait->link);
+    }
+    atomic_store_explicit(&wait->lock, lock, memory_order_release);
+}
+
+void wait_deadline(struct thread *thread, uint64_t deadline)
+{
+    if (deadline != SK_DEADLINE_NEVER) {
+        deadline_arm(&thread->deadline, deadline, thread->wait.sequence);
+    }
+}
+
+struct object *wait_end(struct thread *thread)
+{
+    struct wait *wait = &thread->wait;
+    struct object *object = wait->object;
+    list_remove(&wait->link);
+    wait->object = NULL;
+    atomic_store_explicit(&wait->lock, NULL, memory_order_release);
+    deadline_cancel(&thread->deadline);
+    return object;
+}
+
+bool wait_cancel(struct thread *thread, uint64_t sequence, status_t status)
+{
+    for (;;) {
+        struct spinlock *lock = atomic_load_explicit(&thread->wait.lock, memory_order_acquire);
+        if (lock == NULL) {
+            return false;
+        }
+        /* The lock's memory keeps its type, so it can be taken even if the wait is over by now. */
+        lock_acquire(lock);
+        bool same = atomic_load_explicit(&thread->wait.lock, memory_order_relaxed) == lock;
+        if (same && sequence != WAIT_ANY && thread->wait.sequence != sequence) {
+            lock_release(lock);
+            return false;
+        }
+        if (same) {
+            void (*cancel)(struct thread *, status_t) = thread->wait.cancel;
+            struct object *object = wait_end(thread);
+            if (cancel != NULL) {
+                cancel(thread, status);
+            } else {
+                syscall_result(thread, status, 0, 0);
+            }
+            lock_release(lock);
+            thread_ready(thread);
+            if (object != NULL) {
+                object_put(object);
+            }
+            return true;
+        }
+        lock_release(lock);
+    }
+}
