@@ -7,6 +7,7 @@
 #include "boot.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <sk/ipc.h>
 #include <sk/protocol/init.h>
@@ -59,7 +60,7 @@ handle_t sk_boot_handle_take(const char *name)
     return handle;
 }
 
-static status_t add(const char *name, handle_t handle)
+status_t boot_add_handle(const char *name, handle_t handle)
 {
     if (table_count == BOOT_HANDLES_MAX) {
         return SK_TOO_BIG;
@@ -92,7 +93,7 @@ static status_t receive_more(handle_t endpoint, bool *more)
         }
         names_used++;
         strcpy(copy, strings[i]);
-        status = add(copy, handles[i]);
+        status = boot_add_handle(copy, handles[i]);
     }
     *more = header.more != 0;
     return status;
@@ -119,7 +120,7 @@ status_t boot_receive(handle_t endpoint, struct boot_arguments *arguments)
         return SK_TOO_BIG;
     }
     for (size_t i = 0; status == SK_OK && i < header.handle_count; i++) {
-        status = add(strings[before + i], handles[i]);
+        status = boot_add_handle(strings[before + i], handles[i]);
     }
     bool more = header.more != 0;
     while (status == SK_OK && more) {
@@ -134,6 +135,7 @@ status_t boot_receive(handle_t endpoint, struct boot_arguments *arguments)
     arguments->count = header.argument_count;
     arguments->values = lists;
     arguments->environment = lists + header.argument_count + 1;
+    environ = arguments->environment;
     sk_boot_endpoint = endpoint;
     sk_self_process = sk_boot_handle("process");
     sk_self_job = sk_boot_handle("job");

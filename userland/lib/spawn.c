@@ -224,8 +224,8 @@ status_t sk_spawn(const struct sk_spawn *spawn, struct sk_child *child)
         status_t added = add_handle(&boot, spawn->handles[i].name, spawn->handles[i].handle);
         status = status == SK_OK ? added : status;
     }
-    handle_t process = SK_HANDLE_NONE, ours = SK_HANDLE_NONE, theirs = SK_HANDLE_NONE;
-    if (status == SK_OK) {
+    handle_t process = spawn->process, ours = SK_HANDLE_NONE, theirs = SK_HANDLE_NONE;
+    if (status == SK_OK && process == SK_HANDLE_NONE) {
         status = sk_process_create(spawn->job, spawn->name, strlen(spawn->name), &process);
     }
     if (status == SK_OK) {
@@ -238,7 +238,7 @@ status_t sk_spawn(const struct sk_spawn *spawn, struct sk_child *child)
         close_handles(&boot);
         sk_handle_close(theirs);
         sk_handle_close(ours);
-        if (process != SK_HANDLE_NONE) {
+        if (process != spawn->process) {
             sk_process_kill(process, 0);
             sk_handle_close(process);
         }

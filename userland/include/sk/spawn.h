@@ -24,6 +24,8 @@ struct sk_spawn {
     const char *name; /* of the process; argv[0] too when argument_count is 0 */
     handle_t job; /* borrowed; MANAGE and DUPLICATE: the child runs in it and gets a duplicate */
     uint32_t priority; /* 0: SK_PRIORITY_DEFAULT */
+    /* SK_HANDLE_NONE, or a process that the caller has made in `job`; it stays the caller's. */
+    handle_t process;
 
     handle_t image;        /* borrowed; READ, MAP, EXECUTE */
     uint64_t image_offset; /* of the ELF header in it, a multiple of SK_PAGE_SIZE */

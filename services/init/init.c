@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Init: the first user process, broker of services and parent of programs. Reads as the list of what
+ * happens: main() below. All state is in `the_init`; one thread. docs/init.md is the user's page.
+ */
+#include "init.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <sk/cpio.h>
+#include <sk/print.h>
+#include <sk/service.h>
+#include <sk/time.h>
+
+#include "../../userland/lib/boot.h"
+
+static struct init the_init;
+
+void say(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+void power_off(struct init *init, enum sk_power_op operation, enum sk_power_reason reason)
+{
+    for (uint32_t i = init->program_count; i-- > 0;) {
+        program_stop(init, &init->programs[i]);
+    }
+    handle_t power;
+    status_t status = sk_resource_create(init->root, SK_RESOURCE_POWER, 0, 0, &power);
+    if (status == SK_OK) {
+        status = sk_system_power(power, operation, reason);
+    }
+    say("the machine cannot be switched off: %s", sk_status_words(status));
+    for (;;) {
+        sk_thread_sleep(SK_DEADLINE_NEVER);
+    }
+}
+
+/* Ends the system for a reason that nobody can repair. */
+static _Noreturn void give_up(const char *what, status_t status)
+{
+    say("%s: %s", what, sk_status_words(status));
+    power_off(&the_init, SK_POWER_OFF, SK_POWER_FAILURE);
+}
+
+static void check(status_t status, const char *what)
+{
+    if (status != SK_OK) {
+        give_up(what, status);
+    }
+}
+
+/* The log first, so that everything after it can be told. */
+static void take_resources(struct init *init)
+{
+    init->root = sk_boot_handle("resource");
+    init->bootfs = sk_boot_handle("bootfs");
+    init->dtb = sk_boot_handle("dtb");
+    check(sk_resource_create(init->root, SK_RESOURCE_LOG, 0, 0, &init->log), "no log");
+    boot_add_handle("log", init->log);
+    check(sk_resource_create(init->root, SK_RESOURCE_INSPECT, 0, 0, &init->inspect),
+          "no statistics");
+    struct sk_job_info job = {0};
+    uint64_t written;
+    check(sk_object_info(sk_self_job, &job, sizeof job, &written), "no budget");
+    init->pages = job.limit.pages - job.used.pages;
+}
+
+static void map_archive(struct init *init)
+{
+    struct sk_memory_info info;
+    uint64_t written, address;
+    check(sk_object_info(init->bootfs, &info, sizeof info, &written), "no boot archive");
+    check(sk_memory_map(sk_self_process, init->bootfs, 0, info.size, 0, SK_PROT_READ, &address),
+          "cannot map the boot archive");
+    init->archive = (const void *)address;
+    init->archive_size = info.size;
+}
+
+static void complain(const char *word, const char *reason)
+{
+    say("command line: \"%s\" %s", word, reason);
+}
+
+static void read_manifest(struct init *init)
+{
+    char path[SK_INIT_NAME_MAX + 16];
+    snprintf(path, sizeof path, "etc/%s.manifest", init->words.manifest);
+    struct sk_cpio_entry file;
+    status_t status = sk_cpio_find(init->archive, init->archive_size, path, &file);
+    if (status != SK_OK) {
+        give_up(path, status);
+    }
+    char *text = malloc(file.size + 1);
+    check(text != NULL ? SK_OK : SK_NO_MEMORY, path);
+    memcpy(text, (const char *)init->archive + file.offset, file.size);
+    text[file.size] = 0;
+    struct manifest_error error;
+    if (manifest_parse(text, &init->manifest, &error) != SK_OK) {
+        say("%s:%u: %s %s", path, (unsigned)error.line, error.reason, error.word);
+        power_off(init, SK_POWER_OFF, SK_POWER_FAILURE);
+    }
+}
+
+static void switch_off(struct init *init)
+{
+    for (uint32_t i = 0; i < init->words.off_count; i++) {
+        struct manifest_program *entry = manifest_find(&init->manifest, init->words.off[i]);
+        if (entry != NULL) {
+            entry->off = true;
+        } else {
+            complain(init->words.off[i], "is no program of the manifest");
+        }
+    }
+}
+
+static struct program *add_program(struct init *init, const struct manifest_program *entry,
+                                   const char *name)
+{
+    struct program *program = &init->programs[init->program_count++];
+    *program = (struct program){.entry = entry, .name = name, .settled = true};
+    program_register(init, program);
+    return program;
+}
+
+/* The run= program: its own manifest entry, or the template for programs that have none. */
+static void add_foreground(struct init *init)
+{
+    if (init->words.run_count == 0) {
+        return;
+    }
+    const char *name = init->words.run[0];
+    struct manifest_program *entry = manifest_find(&init->manifest, name);
+    if (entry == NULL) {
+        entry = manifest_find(&init->manifest, "*");
+    }
+    if (entry == NULL) {
+        say("run=%s: the manifest does not list it and has no template", name);
+        power_off(init, SK_POWER_OFF, SK_POWER_FAILURE);
+    }
+    if (!entry->manual && strcmp(entry->name, "*") != 0) {
+        say("run=%s: it is started anyway", name);
+        power_off(init, SK_POWER_OFF, SK_POWER_FAILURE);
+    }
+    init->foreground = add_program(init, entry, name);
+    init->foreground->foreground = true;
+    init->foreground_deadline = sk_deadline_after(READY_PATIENCE);
+}
+
+static void add_programs(struct init *init)
+{
+    for (uint32_t i = 0; i < init->manifest.count; i++) {
+        const struct manifest_program *entry = &init->manifest.programs[i];
+        if (strcmp(entry->name, "*") != 0 && !entry->manual) {
+            add_program(init, entry, entry->name);
+        }
+    }
+    add_foreground(init);
+}
+
+static void start_programs(struct init *init)
+{
+    for (uint32_t i = 0; i < init->program_count; i++) {
+        struct program *program = &init->programs[i];
+        if (!program->foreground && !program->entry->off) {
+            program_start(init, program);
+        }
+    }
+    maybe_start_foreground(init);
+}
+
+void maybe_start_foreground(struct init *init)
+{
+    struct program *foreground = init->foreground;
+    if (foreground == NULL) {
+        return;
+    }
+    bool waited = sk_now() >= init->foreground_deadline;
+    for (uint32_t i = 0; i < init->program_count; i++) {
+        if (init->programs[i].state == SK_INIT_STARTING) {
+            if (!waited) {
+                return;
+            }
+            say("%s is not ready yet", init->programs[i].name);
+        }
+    }
+    init->foreground = NULL;
+    program_start(init, foreground);
+}
+
+void update_deadline(struct init *init)
+{
+    uint64_t deadline = earliest_wait(init);
+    if (init->foreground != NULL && init->foreground_deadline < deadline) {
+        deadline = init->foreground_deadline;
+    }
+    sk_server_set_deadline(&init->server, deadline);
+}
+
+static void on_deadline(struct sk_server *server)
+{
+    struct init *init = server->context;
+    settle_waits(init);
+    maybe_start_foreground(init);
+    update_deadline(init);
+}
+
+static status_t on_message(struct sk_server *server, struct sk_client *client, struct sk_in *in,
+                           struct sk_reply *reply)
+{
+    struct init *init = server->context;
+    if (client->service == ENDPOINT_REQUESTER) {
+        return handle_request(init, client->data, in, reply);
+    }
+    const struct sk_init_accepted *accepted = sk_request(in, struct sk_init_accepted);
+    if (accepted != NULL && accepted->operation == SK_INIT_ACCEPTED) {
+        broker_accepted(client->data, accepted->sequence);
+    }
+    return SK_NOT_SUPPORTED;
+}
+
+static void on_disconnect(struct sk_server *server, struct sk_client *client)
+{
+    struct init *init = server->context;
+    if (client->service == ENDPOINT_REQUESTER) {
+        requester_gone(init, client->data);
+    } else {
+        broker_down(client->data);
+    }
+}
+
+static const struct sk_server_ops ops = {
+    .message = on_message,
+    .disconnect = on_disconnect,
+    .deadline = on_deadline,
+};
+
+static void on_lost(struct broker *broker, struct broker_service *service)
+{
+    struct init *init = broker->context;
+    for (struct sk_client *c = init->server.clients; c != NULL; c = c->next) {
+        if (c->service == ENDPOINT_CONTROL && c->data == service) {
+            sk_server_drop(&init->server, c);
+            return;
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct init *init = &the_init;
+    take_resources(init);
+    map_archive(init);
+    words_parse(argv + 1, (size_t)argc - 1, &init->words, complain);
+    read_manifest(init);
+    switch_off(init);
+
+    check(sk_server_init(&init->server, &ops, init), "no wait set");
+    init->broker.context = init;
+    init->broker.lost = on_lost;
+    add_programs(init);
+    start_programs(init);
+    update_deadline(init);
+    return sk_server_run(&init->server);
+}

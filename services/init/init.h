@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Init's state, shared by its files: init.c (start and end of the system), programs.c (start and end
+ * of programs), requests.c (what programs ask for). One thread, no lock.
+ */
+#ifndef INIT_INIT_H
+#define INIT_INIT_H
+
+#include <sk/server.h>
+#include <sk/spawn.h>
+
+#include "broker.h"
+#include "manifest.h"
+#include "words.h"
+
+#define PROGRAMS_MAX (MANIFEST_PROGRAMS_MAX + 1u) /* and the foreground one */
+#define DELEGATES_PER_PROGRAM 64u
+/* How long the foreground program waits for those that promise to say when they are ready. */
+#define READY_PATIENCE (30 * SK_SECOND)
+/* How long a service has to end by itself at power-off. */
+#define STOP_PATIENCE (500 * SK_MS)
+
+/* One program of the manifest. */
+struct program {
+    const struct manifest_program *entry;
+    const char *name; /* of the process; the entry's unless that is the template */
+    enum sk_init_state state;
+    bool foreground;
+    bool settled; /* it has said that it is ready: no name that it may offer will come any more */
+    uint32_t delegates;
+    handle_t job, process; /* SK_HANDLE_NONE when it does not run */
+    uint64_t process_id;
+    struct requester *requester;
+};
+
+/*
+ * Something that asks init for connections: a program by its boot endpoint, or a child of one by a
+ * delegated endpoint. The data of its struct sk_client; freed when that goes.
+ */
+struct requester {
+    struct broker_client client;
+    struct program *program; /* whose permissions it has */
+    struct sk_client *endpoint;
+    bool delegated; /* a child's: client.job is its own handle */
+    char name[SK_INIT_NAME_MAX];
+    /* A connect that waits for a device to be found; token SK_TOKEN_NONE: none. */
+    token_t token;
+    uint64_t deadline;
+    char wanted[SK_INIT_NAME_MAX];
+};
+
+/* What init's struct sk_client is for: its `service` field. */
+enum endpoint_use { ENDPOINT_REQUESTER, ENDPOINT_CONTROL };
+
+struct init {
+    struct sk_server server;
+    struct manifest manifest;
+    struct words words;
+    struct broker broker;
+    uint32_t program_count;
+    struct program programs[PROGRAMS_MAX]; /* in the order of starting */
+    struct program *foreground;            /* started when all others are ready; NULL: none */
+    uint64_t foreground_deadline;
+    uint64_t pages; /* that init's job had at the start: what percentages are of */
+    handle_t root, log, inspect, bootfs, dtb;
+    const void *archive; /* the boot archive, mapped */
+    uint64_t archive_size;
+};
+
+/* init.c */
+
+/* Prints "init: ..." on the kernel log. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Stops everything in reverse order and powers off. */
+_Noreturn void power_off(struct init *init, enum sk_power_op operation,
+                         enum sk_power_reason reason);
+/* Sets the server's deadline to the earliest thing that waits. */
+void update_deadline(struct init *init);
+/* Starts the foreground program if nothing is left to wait for. */
+void maybe_start_foreground(struct init *init);
+
+/* programs.c */
+
+/* Makes known, still down, what the program offers. */
+void program_register(struct init *init, struct program *program);
+/* Starts it; on failure says so and marks it FAILED. */
+void program_start(struct init *init, struct program *program);
+/* Ends it, politely first if it is a service. Waits at most STOP_PATIENCE, twice. */
+void program_stop(struct init *init, struct program *program);
+/* Takes `control` (init's end) as the service's way in. The handle is init's in any case. */
+status_t service_up(struct init *init, struct broker_service *service, handle_t control);
+
+/* requests.c */
+
+/* Makes a record for `program`, or a child of it, to ask with. No endpoint yet; NULL: no memory. */
+struct requester *requester_new(struct program *program, const char *name, handle_t job,
+                                uint64_t id);
+/* Listens to its requests. `endpoint` is the requester's on success. */
+status_t requester_attach(struct init *init, struct requester *requester, handle_t endpoint);
+void requester_gone(struct init *init, struct requester *requester);
+/* Ends waits that have become decidable, and those whose time is over. */
+void settle_waits(struct init *init);
+/* The earliest deadline of a wait. */
+uint64_t earliest_wait(const struct init *init);
+status_t handle_request(struct init *init, struct requester *requester, struct sk_in *in,
+                        struct sk_reply *reply);
+
+#endif

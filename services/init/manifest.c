@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The manifest parser: lines of words. "program NAME" begins a program, every other line is a key of
+ * it with its values. One table names the keys. Owns nothing; the strings stay in the text.
+ */
+#include "manifest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sk/protocol/init.h>
+
+#define WORDS_MAX 24u
+
+/* One line as words, and where to complain. */
+struct line {
+    uint32_t number;
+    uint32_t count;
+    char *words[WORDS_MAX];
+    struct manifest_error *error;
+};
+
+struct keyword {
+    const char *word;
+    uint32_t value;
+};
+
+static const struct keyword handle_words[] = {
+    {"log", MANIFEST_HANDLE_LOG},         {"log-reader", MANIFEST_HANDLE_LOG_READER},
+    {"inspect", MANIFEST_HANDLE_INSPECT}, {"bootfs", MANIFEST_HANDLE_BOOTFS},
+    {"dtb", MANIFEST_HANDLE_DTB},         {"devices", MANIFEST_HANDLE_DEVICES},
+    {"console", MANIFEST_HANDLE_CONSOLE}, {NULL, 0},
+};
+
+static const struct keyword grant_words[] = {
+    {"low-ports", SK_GRANT_LOW_PORTS},
+    {"power", SK_GRANT_POWER},
+    {"inspect", SK_GRANT_INSPECT},
+    {NULL, 0},
+};
+
+static const struct keyword restart_words[] = {
+    {"never", MANIFEST_RESTART_NEVER},
+    {"on-failure", MANIFEST_RESTART_ON_FAILURE},
+    {"always", MANIFEST_RESTART_ALWAYS},
+    {NULL, 0},
+};
+
+static status_t refuse(const struct line *line, const char *reason, const char *word)
+{
+    *line->error = (struct manifest_error){line->number, reason, word};
+    return SK_BAD_FORMAT;
+}
+
+static const struct keyword *find_keyword(const struct keyword *table, const char *word)
+{
+    for (; table->word != NULL; table++) {
+        if (strcmp(table->word, word) == 0) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+static bool parse_number(const char *text, uint64_t limit, uint64_t *value)
+{
+    uint64_t result = 0;
+    if (*text == 0) {
+        return false;
+    }
+    for (; *text != 0; text++) {
+        if (*text < '0' || *text > '9' || result > limit) {
+            return false;
+        }
+        result = result * 10 + (uint64_t)(*text - '0');
+    }
+    *value = result;
+    return result <= limit;
+}
+
+static bool is_name(const char *word)
+{
+    size_t length = strlen(word);
+    return length > 0 && length < SK_INIT_NAME_MAX;
+}
+
+static status_t add_names(struct line *line, struct manifest_list *list)
+{
+    for (uint32_t i = 1; i < line->count; i++) {
+        if (!is_name(line->words[i])) {
+            return refuse(line, "name too long", line->words[i]);
+        }
+        if (list->count == MANIFEST_LIST_MAX) {
+            return refuse(line, "too many names", line->words[i]);
+        }
+        list->items[list->count++] = line->words[i];
+    }
+    return SK_OK;
+}
+
+static status_t add_flags(struct line *line, const struct keyword *table, uint32_t *flags)
+{
+    for (uint32_t i = 1; i < line->count; i++) {
+        const struct keyword *keyword = find_keyword(table, line->words[i]);
+        if (keyword == NULL) {
+            return refuse(line, "unknown word", line->words[i]);
+        }
+        *flags |= keyword->value;
+    }
+    return SK_OK;
+}
+
+static status_t key_offers(struct line *line, struct manifest_program *program)
+{
+    return add_names(line, &program->offers);
+}
+
+static status_t key_may_offer(struct line *line, struct manifest_program *program)
+{
+    return add_names(line, &program->may_offer);
+}
+
+static status_t key_connects(struct line *line, struct manifest_program *program)
+{
+    return add_names(line, &program->connects);
+}
+
+static status_t key_handles(struct line *line, struct manifest_program *program)
+{
+    return add_flags(line, handle_words, &program->handles);
+}
+
+static status_t key_grants(struct line *line, struct manifest_program *program)
+{
+    return add_flags(line, grant_words, &program->grants);
+}
+
+static status_t key_file(struct line *line, struct manifest_program *program)
+{
+    program->file = line->words[1];
+    return SK_OK;
+}
+
+static status_t key_arguments(struct line *line, struct manifest_program *program)
+{
+    for (uint32_t i = 1; i < line->count; i++) {
+        if (program->argument_count == MANIFEST_ARGUMENTS_MAX) {
+            return refuse(line, "too many arguments", line->words[i]);
+        }
+        program->arguments[program->argument_count++] = line->words[i];
+    }
+    return SK_OK;
+}
+
+static status_t key_priority(struct line *line, struct manifest_program *program)
+{
+    uint64_t value;
+    if (!parse_number(line->words[1], SK_PRIORITY_MAX, &value) || value < SK_PRIORITY_MIN) {
+        return refuse(line, "not a priority", line->words[1]);
+    }
+    program->priority = (uint32_t)value;
+    return SK_OK;
+}
+
+static status_t key_restart(struct line *line, struct manifest_program *program)
+{
+    const struct keyword *keyword = find_keyword(restart_words, line->words[1]);
+    if (keyword == NULL) {
+        return refuse(line, "unknown word", line->words[1]);
+    }
+    program->restart = (enum manifest_restart)keyword->value;
+    return SK_OK;
+}
+
+static status_t key_ready(struct line *line, struct manifest_program *program)
+{
+    program->ready = true;
+    return SK_OK;
+}
+
+static status_t key_off(struct line *line, struct manifest_program *program)
+{
+    program->off = true;
+    return SK_OK;
+}
+
+static status_t key_manual(struct line *line, struct manifest_program *program)
+{
+    program->manual = true;
+    return SK_OK;
+}
+
+/* "pages=5%" is a share of what init has. */
+static bool parse_pages(char *value, struct manifest_program *program)
+{
+    size_t length = strlen(value);
+    uint64_t number;
+    if (length > 0 && value[length - 1] == '%') {
+        value[length - 1] = 0;
+        bool good = parse_number(value, 100, &number) && number > 0;
+        value[length - 1] = '%';
+        program->page_percent = good ? (uint32_t)number : 0;
+        return good;
+    }
+    program->page_percent = 0;
+    return parse_number(value, UINT32_MAX, &program->budget.pages);
+}
+
+static status_t key_budget(struct line *line, struct manifest_program *program)
+{
+    struct {
+        const char *word;
+        uint64_t *value;
+    } numbers[] = {
+        {"objects", &program->budget.objects},
+        {"handles", &program->budget.handles},
+        {"messages", &program->budget.messages},
+        {"threads", &program->budget.threads},
+    };
+    for (uint32_t i = 1; i < line->count; i++) {
+        char *word = line->words[i], *equals = strchr(word, '=');
+        size_t length = equals != NULL ? (size_t)(equals - word) : 0;
+        bool good = false;
+        if (length == 5 && strncmp(word, "pages", length) == 0) {
+            good = parse_pages(equals + 1, program);
+        }
+        for (size_t n = 0; length != 0 && n < sizeof numbers / sizeof numbers[0]; n++) {
+            if (strlen(numbers[n].word) == length && strncmp(word, numbers[n].word, length) == 0) {
+                good = parse_number(equals + 1, UINT32_MAX, numbers[n].value);
+            }
+        }
+        if (!good) {
+            return refuse(line, "not a budget", word);
+        }
+    }
+    return SK_OK;
+}
+
+static const struct key {
+    const char *word;
+    status_t (*parse)(struct line *line, struct manifest_program *program);
+    uint32_t least, most; /* values */
+} keys[] = {
+    {"file", key_file, 1, 1},
+    {"arguments", key_arguments, 0, WORDS_MAX},
+    {"priority", key_priority, 1, 1},
+    {"budget", key_budget, 1, WORDS_MAX},
+    {"offers", key_offers, 1, WORDS_MAX},
+    {"may-offer", key_may_offer, 1, WORDS_MAX},
+    {"connects", key_connects, 1, WORDS_MAX},
+    {"handles", key_handles, 1, WORDS_MAX},
+    {"grants", key_grants, 1, WORDS_MAX},
+    {"restart", key_restart, 1, 1},
+    {"ready", key_ready, 0, 0},
+    {"off", key_off, 0, 0},
+    {"manual", key_manual, 0, 0},
+};
+
+static status_t parse_program(struct line *line, struct manifest *manifest)
+{
+    if (line->count != 2) {
+        return refuse(line, "expected: program NAME", "");
+    }
+    if (!is_name(line->words[1])) {
+        return refuse(line, "name too long", line->words[1]);
+    }
+    if (manifest_find(manifest, line->words[1]) != NULL) {
+        return refuse(line, "program is there twice", line->words[1]);
+    }
+    if (manifest->count == MANIFEST_PROGRAMS_MAX) {
+        return refuse(line, "too many programs", line->words[1]);
+    }
+    manifest->programs[manifest->count++] = (struct manifest_program){
+        .name = line->words[1],
+        .priority = SK_PRIORITY_DEFAULT,
+        .budget = {.pages = 256, .objects = 128, .handles = 128, .messages = 64, .threads = 4},
+    };
+    return SK_OK;
+}
+
+static status_t parse_line(struct line *line, struct manifest *manifest)
+{
+    if (strcmp(line->words[0], "program") == 0) {
+        return parse_program(line, manifest);
+    }
+    if (manifest->count == 0) {
+        return refuse(line, "expected: program NAME", line->words[0]);
+    }
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (strcmp(line->words[0], keys[i].word) == 0) {
+            uint32_t values = line->count - 1;
+            if (values < keys[i].least || values > keys[i].most) {
+                return refuse(line, "wrong number of values", line->words[0]);
+            }
+            return keys[i].parse(line, &manifest->programs[manifest->count - 1]);
+        }
+    }
+    return refuse(line, "unknown key", line->words[0]);
+}
+
+/* No two programs may offer one name, or a connect would depend on the order of lines. */
+static status_t check_offers(struct manifest *manifest, struct line *line)
+{
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        const struct manifest_list *offers = &manifest->programs[i].offers;
+        for (uint32_t j = 0; j < offers->count; j++) {
+            for (uint32_t k = 0; k < manifest->count; k++) {
+                uint32_t end = k == i ? j : manifest->programs[k].offers.count;
+                for (uint32_t m = 0; m < end; m++) {
+                    if (strcmp(offers->items[j], manifest->programs[k].offers.items[m]) == 0) {
+                        return refuse(line, "two offers of one name", offers->items[j]);
+                    }
+                }
+            }
+        }
+    }
+    return SK_OK;
+}
+
+/* Cuts the line at *at into words and moves *at to the next one. False: too many words. */
+static bool split_line(char **at, struct line *line)
+{
+    char *text = *at, *save = NULL;
+    size_t length = strcspn(text, "\n");
+    *at = text[length] != 0 ? text + length + 1 : text + length;
+    text[length] = 0;
+    text[strcspn(text, "#")] = 0;
+    line->count = 0;
+    for (char *word = strtok_r(text, " \t\r", &save); word != NULL;
+         word = strtok_r(NULL, " \t\r", &save)) {
+        if (line->count == WORDS_MAX) {
+            return false;
+        }
+        line->words[line->count++] = word;
+    }
+    return true;
+}
+
+status_t manifest_parse(char *text, struct manifest *manifest, struct manifest_error *error)
+{
+    struct line line = {.error = error};
+    manifest->count = 0;
+    for (char *at = text; *at != 0;) {
+        line.number++;
+        if (!split_line(&at, &line)) {
+            return refuse(&line, "too many words", "");
+        }
+        if (line.count == 0) {
+            continue;
+        }
+        status_t status = parse_line(&line, manifest);
+        if (status != SK_OK) {
+            return status;
+        }
+    }
+    return check_offers(manifest, &line);
+}
+
+struct manifest_program *manifest_find(struct manifest *manifest, const char *name)
+{
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        if (strcmp(manifest->programs[i].name, name) == 0) {
+            return &manifest->programs[i];
+        }
+    }
+    return NULL;
+}
+
+bool manifest_list_matches(const struct manifest_list *list, const char *name)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        const char *item = list->items[i];
+        size_t length = strlen(item);
+        bool pattern = length > 0 && item[length - 1] == '*';
+        if (pattern ? strncmp(item, name, length - 1) == 0 : strcmp(item, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
