@@ -15,8 +15,8 @@ enum { HANDLE_CONTROL, HANDLE_DATA, HANDLE_TO_NET, HANDLE_TO_PROGRAM, HANDLE_COU
 static status_t map_whole(handle_t memory, uint64_t size, void **at)
 {
     uint64_t address;
-    status_t status =
-        sk_memory_map(sk_self_process, memory, 0, size, 0, SK_PROT_READ | SK_PROT_WRITE, &address);
+    status_t status = sk_memory_map(sk_self_process, memory, 0, size, 0,
+                                    SK_PROT_READ | SK_PROT_WRITE, &address);
     if (status == SK_OK) {
         *at = (void *)(uintptr_t)address;
     }
@@ -27,8 +27,8 @@ static status_t map_whole(handle_t memory, uint64_t size, void **at)
 static status_t session_map(struct sk_net *net, const handle_t *handles)
 {
     void *control = NULL, *data = NULL;
-    status_t status =
-        map_whole(handles[HANDLE_CONTROL], sk_net_control_bytes(net->slots), &control);
+    status_t status = map_whole(handles[HANDLE_CONTROL], sk_net_control_bytes(net->slots),
+                                &control);
     net->control = control;
     if (status == SK_OK) {
         status = map_whole(handles[HANDLE_DATA], sk_net_data_bytes(net->slots), &data);
@@ -38,12 +38,12 @@ static status_t session_map(struct sk_net *net, const handle_t *handles)
         status = sk_waitset_create(sk_self_job, &net->waitset);
     }
     if (status == SK_OK) {
-        status =
-            sk_waitset_add(net->waitset, net->event_to_program, SK_SIGNAL_EVENT, SOCKET_KEY_EVENT);
+        status = sk_waitset_add(net->waitset, net->event_to_program, SK_SIGNAL_EVENT,
+                                SOCKET_KEY_EVENT);
     }
     if (status == SK_OK) {
-        status =
-            sk_waitset_add(net->waitset, net->endpoint, SK_SIGNAL_PEER_CLOSED, SOCKET_KEY_ENDPOINT);
+        status = sk_waitset_add(net->waitset, net->endpoint, SK_SIGNAL_PEER_CLOSED,
+                                SOCKET_KEY_ENDPOINT);
     }
     if (status != SK_OK) {
         return status;
@@ -56,11 +56,11 @@ static status_t session_map(struct sk_net *net, const handle_t *handles)
     return SK_OK;
 }
 
-/* The OPEN call. On success the handles are the caller's. */
-static status_t session_request(handle_t endpoint, uint32_t slots, uint64_t deadline,
+/* The OPEN call: *slots wanted, then granted. On success the handles are the caller's. */
+static status_t session_request(handle_t endpoint, uint32_t *slots, uint64_t deadline,
                                 handle_t handles[HANDLE_COUNT])
 {
-    struct sk_net_open_request request = {.op = SK_NET_OP_OPEN, .slots = slots};
+    struct sk_net_open_request request = {.op = SK_NET_OP_OPEN, .slots = *slots};
     struct sk_net_open_reply reply;
     struct sk_out out = sk_out_bytes(&request, sizeof request);
     struct sk_in in = sk_in_bytes(&reply, sizeof reply);
@@ -75,12 +75,15 @@ static status_t session_request(handle_t endpoint, uint32_t slots, uint64_t dead
         status = SK_BAD_FORMAT;
     } else if (reply.status != SK_OK) {
         status = (status_t)reply.status;
-    } else if (in.length != sizeof reply || in.handle_count != HANDLE_COUNT ||
-               reply.slots != slots) {
+    } else if (in.length != sizeof reply || in.handle_count != HANDLE_COUNT || reply.slots == 0 ||
+               reply.slots > *slots) {
         status = SK_BAD_FORMAT;
     }
     for (size_t i = 0; status != SK_OK && i < in.handle_count; i++) {
         sk_handle_close(handles[i]);
+    }
+    if (status == SK_OK) {
+        *slots = reply.slots;
     }
     return status;
 }
@@ -125,7 +128,7 @@ status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline)
         free(made);
         return status;
     }
-    status = session_request(made->endpoint, sockets, deadline, handles);
+    status = session_request(made->endpoint, &made->slots, deadline, handles);
     if (status == SK_OK) {
         made->event_to_net = handles[HANDLE_TO_NET];
         made->event_to_program = handles[HANDLE_TO_PROGRAM];

@@ -51,7 +51,7 @@ struct sk_socket; /* a TCP connection, a TCP listener or a UDP socket; owned by 
 
 /*
  * Opens a session for at most `sockets` (1..SK_NET_SLOTS_MAX) sockets at once, connections that the
- * service accepted on its behalf included. *net is ours until sk_net_close. Errors: those of
+ * service accepted on its behalf included; the service may grant fewer. *net is ours until sk_net_close. Errors: those of
  * sk_connect; INVALID_ARGS, BUSY (the service has too many sessions), NO_MEMORY, OVER_BUDGET.
  */
 status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline);

@@ -18,8 +18,14 @@
 /* lwIP's err_to_errno() uses the libc's numbers. */
 #define LWIP_ERRNO_STDINCLUDE 1
 
-#define LWIP_RAND()                   lwip_port_rand()
-#define LWIP_PLATFORM_DIAG(args)      lwip_port_diag args
+/*
+ * Headers are not packed: with ETH_PAD_SIZE 2 every field of every header that lwIP reads in place is
+ * aligned, and packed ones would be read byte by byte.
+ */
+#define PACK_STRUCT_STRUCT
+
+#define LWIP_RAND() lwip_port_rand()
+#define LWIP_PLATFORM_DIAG(args) lwip_port_diag args
 #define LWIP_PLATFORM_ASSERT(message) lwip_port_assert(message, __FILE_NAME__, __LINE__)
 
 #endif

@@ -16,6 +16,12 @@
  * SK_NIC_MORE. tx_done gives them back one by one, in any order. A received packet may be several
  * too, as it arrives in buffers that were too small for it.
  *
+ * A received packet's first byte lies at an offset of 2 mod 4, at least 2, so that the IP header is
+ * aligned.
+ *
+ * When the client has no transmit buffer left it sets tx_starved; the driver then clears it and wakes
+ * the client as soon as some are back. Without it buffers come back unannounced.
+ *
  * Descriptors name a buffer by its number and bytes by offset and length inside it, and both sides
  * check every one. A driver drops a transmit descriptor that is not valid; a client that finds one
  * drops the driver.
@@ -66,6 +72,7 @@ struct sk_nic_rings {
     struct sk_ring_shared rx_free, tx_submit; /* client to driver: uint16_t, descriptors */
     struct sk_ring_shared rx_ready, tx_done;  /* driver to client: descriptors, uint16_t */
     _Alignas(64) _Atomic uint32_t link_up;    /* written by the driver, then the client is woken */
+    _Alignas(64) _Atomic uint32_t tx_starved; /* set by the client, then the driver is woken */
     _Alignas(64) uint16_t rx_free_entries[SK_NIC_RING_ENTRIES];
     _Alignas(64) uint16_t tx_done_entries[SK_NIC_RING_ENTRIES];
     _Alignas(64) struct sk_nic_descriptor tx_submit_entries[SK_NIC_RING_ENTRIES];

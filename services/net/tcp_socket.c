@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * TCP sockets: between a slot's data rings and lwIP. One thread, no lock.
+ *
+ * Received bytes are copied into the ring at once, from the driver's buffers; the window lwIP
+ * announces is never more than the ring's free room, because it grows only by what the program has
+ * consumed. Bytes to send are not copied: lwIP's segments point into the ring, and the ring's tail
+ * moves when they are acknowledged. FIN goes out after the last byte of the ring.
+ * Tests: tests/host/services/net/session_test.c, tests/qemu/net.
+ */
+#include "session.h"
+
+#include <string.h>
+
+uint32_t tcp_socket_bundle = 1;
+
+_Static_assert(TCP_WND == SK_NET_RX_BYTES, "the window is the ring");
+_Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its way");
+
+/* What may still be on its way is at most this when the peer announced that window. */
+#define BUNDLES_IN_WINDOW 4u
+
+static void detach(struct net_socket *socket)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+
+    tcp_arg(pcb, NULL);
+    if (socket->kind == NET_LISTENER) {
+        tcp_accept(pcb, NULL);
+    } else {
+        tcp_recv(pcb, NULL);
+        tcp_sent(pcb, NULL);
+        tcp_err(pcb, NULL);
+    }
+    socket->tcp = NULL;
+}
+
+void tcp_socket_abort(struct net_socket *socket)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+
+    if (pcb != NULL) {
+        detach(socket);
+        if (socket->kind == NET_LISTENER) {
+            tcp_close(pcb);
+        } else {
+            tcp_abort(pcb);
+        }
+    }
+    socket_free(socket);
+}
+
+/* The program has read: opens the window by as much. */
+static void take_reading(struct net_socket *socket)
+{
+    sk_ring_room(&socket->rx);
+    if (socket->rx.broken) {
+        socket->session->broken = true;
+        return;
+    }
+    uint32_t read = socket->rx.other - socket->consumed;
+    if (read > SK_NET_RX_BYTES) {
+        socket->session->broken = true; /* its index went backwards */
+        return;
+    }
+    if (read > 0) {
+        socket->consumed += read;
+        tcp_recved(socket->tcp, (uint16_t)read);
+    }
+}
+
+/*
+ * With TSO lwIP makes segments of several wire segments, which the device cuts. Its segment size and
+ * congestion window are in these units; the first window is 10 wire segments (RFC 6928), and later
+ * never less than one bundle.
+ */
+static void use_bundles(struct tcp_pcb *pcb)
+{
+    if (tcp_socket_bundle <= 1 || pcb->mss != TCP_MSS) {
+        return; /* without TSO; done already; or a peer with small segments */
+    }
+    uint32_t bundle = pcb->snd_wnd_max / BUNDLES_IN_WINDOW / TCP_MSS;
+    bundle = bundle < tcp_socket_bundle ? bundle : tcp_socket_bundle;
+    struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
+    if (bundle <= 1 || netif == NULL || netif->mtu <= TCP_MSS * 2) {
+        return;
+    }
+    pcb->mss = (uint16_t)(bundle * TCP_MSS);
+    if (pcb->cwnd < pcb->mss) {
+        pcb->cwnd = pcb->mss;
+    }
+}
+
+/*
+ * Once everything is sent and acknowledged, and nothing is to be received any more, the rest of the
+ * ending is lwIP's own, which frees the pcb without telling. True: so it is.
+ */
+static bool let_go(struct net_socket *socket)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+    bool ended = atomic_load_explicit(&socket->shared->rx_end, memory_order_relaxed) != 0;
+
+    if (!socket->is_finished || socket->given != socket->tx.own || !(ended || socket->is_closing)) {
+        return false;
+    }
+    detach(socket);
+    tcp_close(pcb);
+    if (socket->is_closing) {
+        socket_free(socket);
+    } else {
+        socket->has_ended = true;
+    }
+    return true;
+}
+
+/* Hands lwIP what the program has written, as far as it takes it; then FIN, when one is wanted. */
+static void give(struct net_socket *socket)
+{
+    struct tcp_pcb *pcb = socket->tcp;
+    uint32_t end = socket->tx.own + socket_pending(socket);
+    uint8_t *data = socket->session->data + sk_net_tx_offset(socket->slot);
+
+    if (end != socket->given && end - socket->given > TCP_MSS) {
+        use_bundles(pcb);
+    }
+    while (end != socket->given) {
+        uint32_t length = sk_ring_contiguous(&socket->tx, socket->given, end - socket->given);
+        uint32_t room = tcp_sndbuf(pcb);
+        length = length < room ? length : room;
+        length = length < UINT16_MAX ? length : UINT16_MAX;
+        if (length == 0) {
+            break;
+        }
+        uint8_t more = length < end - socket->given ? TCP_WRITE_FLAG_MORE : 0;
+        if (tcp_write(pcb, data + sk_ring_slot(&socket->tx, socket->given), (uint16_t)length,
+                      more) != ERR_OK) {
+            break; /* out of segments: again when some are acknowledged, or at lwIP's timer */
+        }
+        socket->given += length;
+    }
+    if (socket->is_shut && end == socket->given && !socket->is_finished) {
+        socket->is_finished = tcp_shutdown(pcb, 0, 1) == ERR_OK;
+    }
+    tcp_output(pcb);
+}
+
+/* lwIP: `length` more bytes, or our FIN, were acknowledged. */
+static err_t on_sent(void *arg, struct tcp_pcb *pcb, uint16_t length)
+{
+    struct net_socket *socket = arg;
+    uint32_t in_flight = socket->given - socket->tx.own;
+
+    sk_ring_release(&socket->tx, length < in_flight ? length : in_flight);
+    if (let_go(socket)) {
+        return ERR_OK;
+    }
+    if (!socket->is_closing) {
+        socket_tell_room(socket);
+    }
+    if (socket_pending(socket) != socket->given - socket->tx.own ||
+        (socket->is_shut && !socket->is_finished)) {
+        give(socket);
+    }
+    return ERR_OK;
+}
+
+/* lwIP: bytes came in order, or (p == NULL) the peer's FIN. */
+static err_t on_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
+{
+    struct net_socket *socket = arg;
+
+    if (p == NULL) {
+        atomic_store_explicit(&socket->shared->rx_end, 1, memory_order_release);
+        socket_tell(socket);
+        let_go(socket);
+        return ERR_OK;
+    }
+    uint32_t length = p->tot_len;
+    if (socket->is_closing) {
+        tcp_recved(pcb, p->tot_len);
+        pbuf_free(p);
+        return ERR_OK;
+    }
+    /* Room by what lwIP was told of the reading: what the program says is checked elsewhere. */
+    LWIP_ASSERT("the window is within the ring",
+                length <= SK_NET_RX_BYTES - (socket->rx.own - socket->consumed));
+    uint8_t *data = socket->session->data + sk_net_rx_offset(socket->slot);
+    uint32_t at = socket->rx.own;
+    for (struct pbuf *q = p; q != NULL; q = q->next) {
+        uint32_t first = sk_ring_contiguous(&socket->rx, at, q->len);
+        memcpy(data + sk_ring_slot(&socket->rx, at), q->payload, first);
+        memcpy(data, (uint8_t *)q->payload + first, q->len - first);
+        at += q->len;
+    }
+    pbuf_free(p);
+    sk_ring_publish(&socket->rx, length);
+    socket_tell(socket);
+    return ERR_OK;
+}
+
+/* lwIP: the connection has ended by an error; its pcb is gone already. */
+static void on_error(void *arg, err_t error)
+{
+    struct net_socket *socket = arg;
+    uint32_t state = atomic_load_explicit(&socket->shared->state, memory_order_relaxed);
+    status_t status = status_of(error);
+
+    if (error == ERR_CLSD) { /* both sides have ended in order */
+        socket->tcp = NULL;
+        socket->has_ended = true;
+        if (socket->is_closing) {
+            socket_free(socket);
+        }
+        return;
+    }
+    if (state == SK_NET_CONNECTING) {
+        status = error == ERR_RST ? SK_CONNECTION_REFUSED : SK_TIMED_OUT;
+    }
+    socket_fail(socket, status);
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error)
+{
+    struct net_socket *socket = arg;
+
+    socket_publish(socket, SK_NET_OPEN, &pcb->local_ip, pcb->local_port, &pcb->remote_ip,
+                   pcb->remote_port);
+    socket_tell(socket);
+    return ERR_OK;
+}
+
+static void attach(struct net_socket *socket, struct tcp_pcb *pcb)
+{
+    socket->tcp = pcb;
+    tcp_arg(pcb, socket);
+    tcp_recv(pcb, on_received);
+    tcp_sent(pcb, on_sent);
+    tcp_err(pcb, on_error);
+    tcp_nagle_disable(pcb); /* the program decides: it commits what belongs together at once */
+}
+
+/* lwIP: a connection was made to a listener. */
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
+{
+    struct net_socket *listener = arg;
+
+    if (pcb == NULL || error != ERR_OK) {
+        return ERR_VAL; /* lwIP was out of memory, and has dropped it */
+    }
+    struct net_socket *socket = socket_alloc(listener->session, NET_TCP);
+    if (socket == NULL) {
+        return ERR_MEM; /* out of sockets: lwIP resets the connection */
+    }
+    attach(socket, pcb);
+    tcp_backlog_delayed(pcb);
+    socket->is_pending_accept = true;
+    socket->shared->parent = listener->slot;
+    socket_publish(socket, SK_NET_OPEN, &pcb->local_ip, pcb->local_port, &pcb->remote_ip,
+                   pcb->remote_port);
+    socket_tell(socket);
+    return ERR_OK;
+}
+
+status_t tcp_socket_listen(struct net_session *session, const struct sk_net_address *address,
+                           uint32_t backlog, uint32_t *slot)
+{
+    ip_addr_t ip = address_to_lwip(address);
+
+    if (backlog < 1 || backlog > TCP_DEFAULT_LISTEN_BACKLOG) {
+        return SK_INVALID_ARGS;
+    }
+    struct tcp_pcb *pcb = tcp_new();
+    if (pcb == NULL) {
+        return SK_BUSY;
+    }
+    ip_set_option(pcb,
+                  SOF_REUSEADDR); /* connections of an earlier listener do not stand in the way */
+    err_t error = tcp_bind(pcb, &ip, address->port);
+    if (error != ERR_OK) {
+        tcp_abort(pcb);
+        return status_of(error);
+    }
+    struct tcp_pcb *listening = tcp_listen_with_backlog_and_err(pcb, (uint8_t)backlog, &error);
+    if (listening == NULL) {
+        tcp_abort(pcb);
+        return status_of(error);
+    }
+    struct net_socket *socket = socket_alloc(session, NET_LISTENER);
+    if (socket == NULL) {
+        tcp_close(listening);
+        return SK_BUSY;
+    }
+    socket->tcp = listening;
+    tcp_arg(listening, socket);
+    tcp_accept(listening, on_accept);
+    socket_publish(socket, SK_NET_LISTENING, &ip, listening->local_port, IP4_ADDR_ANY, 0);
+    *slot = socket->slot;
+    return SK_OK;
+}
+
+status_t tcp_socket_connect(struct net_session *session, const struct sk_net_address *address,
+                            uint32_t *slot)
+{
+    ip_addr_t ip = address_to_lwip(address);
+
+    if (address->port == 0 || ip_addr_isany_val(ip) || ip_addr_ismulticast(&ip)) {
+        return SK_INVALID_ARGS;
+    }
+    struct tcp_pcb *pcb = tcp_new();
+    if (pcb == NULL) {
+        return SK_BUSY;
+    }
+    struct net_socket *socket = socket_alloc(session, NET_TCP);
+    if (socket == NULL) {
+        tcp_abort(pcb);
+        return SK_BUSY;
+    }
+    attach(socket, pcb);
+    err_t error = tcp_connect(pcb, &ip, address->port, on_connected);
+    if (error != ERR_OK) {
+        tcp_socket_abort(socket);
+        return error == ERR_BUF ? SK_BUSY : status_of(error);
+    }
+    socket_publish(socket, SK_NET_CONNECTING, &pcb->local_ip, pcb->local_port, &pcb->remote_ip,
+                   pcb->remote_port);
+    *slot = socket->slot;
+    return SK_OK;
+}
+
+/* The program has closed it: what is received from now on, and was and is unread, is dropped. */
+static void start_closing(struct net_socket *socket)
+{
+    uint32_t unread = socket->rx.own - socket->consumed;
+
+    socket->is_closing = true;
+    socket->is_shut = true;
+    if (unread > 0) {
+        socket->consumed += unread;
+        tcp_recved(socket->tcp, (uint16_t)unread);
+    }
+}
+
+static void serve_listener(struct net_socket *listener, uint32_t requests)
+{
+    if ((requests & (SK_NET_REQUEST_CLOSE | SK_NET_REQUEST_ABORT)) != 0) {
+        tcp_socket_abort(listener);
+    }
+}
+
+void tcp_socket_serve(struct net_socket *socket, uint32_t requests)
+{
+    if (socket->kind == NET_LISTENER) {
+        serve_listener(socket, requests);
+        return;
+    }
+    bool ends = (requests & (SK_NET_REQUEST_CLOSE | SK_NET_REQUEST_ABORT)) != 0;
+    if (socket->has_ended) {
+        if (ends) {
+            socket_free(socket);
+        }
+        return;
+    }
+    if (socket->is_closing) {
+        return; /* the slot is ours until the last byte is acknowledged */
+    }
+    bool connecting = socket->tcp->state == SYN_SENT;
+    if ((requests & SK_NET_REQUEST_ABORT) != 0 || (ends && connecting)) {
+        tcp_socket_abort(socket);
+        return;
+    }
+    if (socket->is_pending_accept) {
+        socket->is_pending_accept = false;
+        tcp_backlog_accepted(socket->tcp);
+    }
+    take_reading(socket);
+    if (ends) {
+        start_closing(socket);
+    } else if ((requests & SK_NET_REQUEST_SHUTDOWN) != 0) {
+        socket->is_shut = true;
+    }
+    if (!connecting) {
+        give(socket);
+        let_go(socket);
+    }
+}
