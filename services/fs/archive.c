@@ -11,11 +11,11 @@
 
 #include <sk/cpio.h>
 
-#define MODE_TYPE_MASK   0170000u
-#define MODE_DIRECTORY   0040000u
-#define MODE_FILE        0100000u
+#define MODE_TYPE_MASK 0170000u
+#define MODE_DIRECTORY 0040000u
+#define MODE_FILE 0100000u
 #define MODE_PERMISSIONS 07777u
-#define ENTRIES_MAX      65536u
+#define ENTRIES_MAX 65536u
 
 /* Components must be such that archive_normalize leaves the name as it is. */
 static bool name_is_clean(const char *name, size_t length)
@@ -286,8 +286,8 @@ static bool has_entry(const struct archive *archive, const char *name, size_t le
 bool archive_next(const struct archive *archive, const char *path, size_t length, uint32_t *cursor,
                   struct archive_child *child)
 {
-    uint32_t index =
-        *cursor != 0 || length == 0 ? *cursor : lower_bound(archive, path, length, '/');
+    uint32_t index = *cursor != 0 || length == 0 ? *cursor
+                                                 : lower_bound(archive, path, length, '/');
     size_t skip = length == 0 ? 0 : length + 1;
     while (lies_in(archive, index, path, length)) {
         const struct archive_entry *entry = &archive->entries[index];

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <skerry/info.h>
 #include <sk/print.h>
 #include <sk/protocol/fs.h>
 #include <sk/server.h>
 #include <sk/service.h>
+#include <skerry/info.h>
 
 #include "archive.h"
 
@@ -114,8 +114,8 @@ static void open_archive(void)
     }
     if (status == SK_OK) {
         archive_rights = (uint32_t)(type_and_rights >> 32);
-        status =
-            sk_memory_map(sk_self_process, archive_memory, 0, info.size, 0, SK_PROT_READ, &address);
+        status = sk_memory_map(sk_self_process, archive_memory, 0, info.size, 0, SK_PROT_READ,
+                               &address);
     }
     if (status != SK_OK) {
         sk_die("cannot map the boot archive: %s", sk_status_words(status));

@@ -119,8 +119,8 @@ status_t sk_file_map(const struct sk_file *file, const void **bytes)
     uint64_t start = file->offset & ~(uint64_t)(SK_PAGE_SIZE - 1);
     uint64_t end = (file->offset + file->size + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
     uint64_t address;
-    status_t status =
-        sk_memory_map(sk_self_process, file->memory, start, end - start, 0, SK_PROT_READ, &address);
+    status_t status = sk_memory_map(sk_self_process, file->memory, start, end - start, 0,
+                                    SK_PROT_READ, &address);
     if (status == SK_OK) {
         *bytes = (const char *)(uintptr_t)address + (file->offset - start);
     }

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The web server: one thread, one event loop over all connections. Owns the connections and their
+ * time-outs; what a request means is session.c's, what is served is site.c's. An ordinary program:
+ * it reaches the network, the files and the system's state through services only.
+ * Invariant: every connection is in exactly one of the queues, each in the order of its deadlines.
+ * Tests: tests/runs/http_test.py.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sk/print.h>
+#include <sk/service.h>
+#include <sk/socket.h>
+#include <sk/time.h>
+
+#include "access.h"
+#include "session.h"
+#include "site.h"
+#include "skerry_version.h"
+#include "wallclock.h"
+
+#define SOCKETS_MAX SK_NET_SLOTS_MAX
+#define CONNECTIONS_MAX (SOCKETS_MAX - 8) /* some slots are still closing, one listens */
+#define BACKLOG 128
+#define NET_LIMIT_NS (10 * SK_SECOND)
+#define REQUESTS_PER_TURN 32 /* of one connection before the others have their turn */
+
+/* What a connection waits for, and how long it may. */
+enum queue { QUEUE_IDLE, QUEUE_READING, QUEUE_SENDING, QUEUE_LINGER, QUEUE_READY, QUEUE_COUNT };
+
+static const uint64_t queue_limit[QUEUE_COUNT] = {
+    [QUEUE_IDLE] = 60 * SK_SECOND,
+    [QUEUE_READING] = 15 * SK_SECOND, /* for a whole request, however it trickles in */
+    [QUEUE_SENDING] = 30 * SK_SECOND, /* without the client taking a byte */
+    [QUEUE_LINGER] = 2 * SK_SECOND,   /* for a refused client to notice */
+    [QUEUE_READY] = 0,                /* has more to do, waits for its turn */
+};
+
+struct connection {
+    struct connection *next, *previous; /* in its queue; `next` also in the free list */
+    enum queue queue;
+    uint64_t deadline;
+    struct sk_socket *socket;
+    struct http_session session;
+};
+
+struct queue_ends {
+    struct connection *first, *last;
+};
+
+static struct sk_net *net;
+static struct queue_ends queues[QUEUE_COUNT];
+static struct connection *free_connections;
+static uint32_t connection_count;
+static uint64_t now; /* read once per report */
+static bool log_requests = true;
+static struct http_server server = {.version = SKERRY_VERSION, .find = site_find};
+
+/* --- Queues --- */
+
+static void queue_remove(struct connection *c)
+{
+    struct queue_ends *ends = &queues[c->queue];
+    *(c->previous != NULL ? &c->previous->next : &ends->first) = c->next;
+    *(c->next != NULL ? &c->next->previous : &ends->last) = c->previous;
+}
+
+static void queue_append(struct connection *c, enum queue queue)
+{
+    struct queue_ends *ends = &queues[queue];
+    c->queue = queue;
+    c->deadline = now + queue_limit[queue];
+    c->next = NULL;
+    c->previous = ends->last;
+    *(ends->last != NULL ? &ends->last->next : &ends->first) = c;
+    ends->last = c;
+}
+
+static void queue_move(struct connection *c, enum queue queue)
+{
+    queue_remove(c);
+    queue_append(c, queue);
+}
+
+static uint64_t next_deadline(void)
+{
+    uint64_t deadline = SK_DEADLINE_NEVER;
+    for (int i = 0; i < QUEUE_COUNT; i++) {
+        if (queues[i].first != NULL && queues[i].first->deadline < deadline) {
+            deadline = queues[i].first->deadline;
+        }
+    }
+    return deadline;
+}
+
+/* --- Connections --- */
+
+/* The socket is closed, or reset if `reset`. */
+static void drop(struct connection *c, bool reset)
+{
+    if (reset) {
+        sk_socket_abort(c->socket);
+    } else {
+        sk_socket_close(c->socket);
+    }
+    http_session_end(&c->session);
+    queue_remove(c);
+    c->next = free_connections;
+    free_connections = c;
+    connection_count--;
+}
+
+/* Makes room among the idle clients; the one that was idle longest has had most of its time. */
+static bool make_room(void)
+{
+    if (queues[QUEUE_IDLE].first == NULL) {
+        return false;
+    }
+    drop(queues[QUEUE_IDLE].first, false);
+    return true;
+}
+
+static struct connection *new_connection(struct sk_socket *socket)
+{
+    if (connection_count == CONNECTIONS_MAX && !make_room()) {
+        return NULL;
+    }
+    struct connection *c = free_connections;
+    if (c != NULL) {
+        free_connections = c->next;
+    } else if ((c = malloc(sizeof(*c))) == NULL) {
+        return NULL;
+    }
+    connection_count++;
+    c->socket = socket;
+    http_session_init(&c->session, &server, c);
+    sk_socket_set_context(socket, c);
+    queue_append(c, QUEUE_IDLE);
+    return c;
+}
+
+static void on_answered(void *context, const struct http_request *request, int status,
+                        uint64_t sent, void *connection)
+{
+    struct connection *c = connection;
+    char line[ACCESS_LINE_MAX];
+    struct sk_net_address peer = sk_socket_remote(c->socket);
+    fwrite(line, 1, access_line(line, peer.ip, request, status, sent), stdout);
+}
+
+/* Everything is sent. A client that was refused may still be sending: a reset, which its bytes would
+   cause, could overtake the answer, so they are read until it has seen the end (RFC 9112 9.6). */
+static void finish(struct connection *c)
+{
+    if (c->session.refused && sk_tcp_shutdown(c->socket) == SK_OK) {
+        queue_move(c, QUEUE_LINGER);
+    } else {
+        drop(c, false);
+    }
+}
+
+/* Sends until nothing is left (SK_OK) or there is no room (PENDING). */
+static status_t send_answer(struct connection *c, bool *progress)
+{
+    const void *bytes;
+    size_t length;
+    while (http_session_output(&c->session, &bytes, &length)) {
+        uint32_t written;
+        uint32_t part = length < UINT32_MAX ? (uint32_t)length : UINT32_MAX;
+        status_t status = sk_tcp_write(c->socket, bytes, part, &written);
+        if (status != SK_OK) {
+            return status;
+        }
+        http_session_sent(&c->session, written);
+        *progress = true;
+    }
+    return SK_OK;
+}
+
+/* A lingering client's bytes are thrown away until its end comes. */
+static void drain(struct connection *c)
+{
+    const void *bytes;
+    uint32_t length;
+    status_t status;
+    while ((status = sk_tcp_peek(c->socket, &bytes, &length)) == SK_OK && length > 0) {
+        sk_tcp_consume(c->socket, length);
+    }
+    if (status != SK_PENDING) {
+        drop(c, status != SK_OK);
+    }
+}
+
+/* The connection has nothing more to do now: it waits, in the queue of what it waits for. */
+static void rest(struct connection *c, bool progress)
+{
+    enum queue queue = http_session_phase(&c->session) == HTTP_SENDING   ? QUEUE_SENDING
+                       : http_session_phase(&c->session) == HTTP_READING ? QUEUE_READING
+                                                                         : QUEUE_IDLE;
+    /* A request that trickles in gets no more time for it. */
+    if (queue != c->queue || (progress && queue != QUEUE_READING)) {
+        queue_move(c, queue);
+    }
+}
+
+/* Goes on with a connection until it has to wait. */
+static void serve(struct connection *c)
+{
+    bool progress = false;
+    if (c->queue == QUEUE_LINGER) {
+        drain(c);
+        return;
+    }
+    for (int turn = 0; turn < REQUESTS_PER_TURN; turn++) {
+        const void *bytes;
+        uint32_t length;
+        status_t status = send_answer(c, &progress);
+        if (status == SK_OK) {
+            if (http_session_phase(&c->session) == HTTP_CLOSING) {
+                finish(c);
+                return;
+            }
+            status = sk_tcp_peek(c->socket, &bytes, &length);
+        }
+        if (status == SK_PENDING) {
+            rest(c, progress);
+            return;
+        }
+        if (status != SK_OK || length == 0) {
+            drop(c, status != SK_OK);
+            return;
+        }
+        sk_tcp_consume(c->socket, (uint32_t)http_session_input(&c->session, bytes, length));
+    }
+    queue_move(c, QUEUE_READY);
+}
+
+static void accept_all(struct sk_socket *listener)
+{
+    struct sk_socket *socket;
+    while (sk_tcp_accept(listener, &socket) == SK_OK) {
+        struct connection *c = new_connection(socket);
+        if (c == NULL) {
+            sk_socket_abort(socket);
+            continue;
+        }
+        serve(c);
+    }
+}
+
+/* Ends what has waited too long. */
+static void expire(void)
+{
+    for (int i = 0; i < QUEUE_READY; i++) {
+        struct connection *c;
+        while ((c = queues[i].first) != NULL && c->deadline <= now) {
+            if (i != QUEUE_READING) {
+                drop(c, i == QUEUE_SENDING);
+                continue;
+            }
+            http_session_timed_out(&c->session);
+            queue_move(c, QUEUE_SENDING);
+            serve(c);
+        }
+    }
+}
+
+/* --- The loop --- */
+
+/* Serves until the net service dies; returns with every connection gone. */
+static void run(struct sk_socket *listener)
+{
+    for (;;) {
+        struct sk_socket *socket = NULL;
+        uint64_t deadline = queues[QUEUE_READY].first != NULL ? SK_DEADLINE_POLL : next_deadline();
+        status_t status = sk_net_wait(net, deadline, &socket);
+        sk_clock_read(&now);
+        if (status == SK_PEER_CLOSED) {
+            break;
+        }
+        wallclock_update(&server, net, now);
+        if (status == SK_OK && socket == listener) {
+            accept_all(listener);
+        } else if (status == SK_OK) {
+            struct connection *c = sk_socket_context(socket);
+            if (c != NULL) {
+                serve(c);
+            }
+        } else if (queues[QUEUE_READY].first != NULL) {
+            serve(queues[QUEUE_READY].first);
+        }
+        expire();
+    }
+    for (int i = 0; i < QUEUE_COUNT; i++) {
+        while (queues[i].first != NULL) {
+            drop(queues[i].first, false);
+        }
+    }
+}
+
+static struct sk_socket *open_port(uint16_t port)
+{
+    struct sk_socket *listener;
+    status_t status = sk_net_open(&net, SOCKETS_MAX, sk_deadline_after(NET_LIMIT_NS));
+    if (status != SK_OK) {
+        sk_die("cannot connect to service \"net\": %s", sk_status_words(status));
+    }
+    status = sk_tcp_listen(net, sk_net_any(port), BACKLOG, sk_deadline_after(NET_LIMIT_NS),
+                           &listener);
+    if (status != SK_OK) {
+        sk_die("cannot listen on port %u: %s", port, sk_status_words(status));
+    }
+    return listener;
+}
+
+struct options {
+    uint16_t port;
+    const char *root;
+};
+
+static struct options parse_arguments(int argc, char **argv)
+{
+    static const char usage[] = "usage: http-server [--port N] [--root FOLDER] [--no-access-log]";
+    struct options options = {80, "/www"};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--no-access-log") == 0) {
+            log_requests = false;
+        } else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc) {
+            options.root = argv[++i];
+        } else if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
+            char *end;
+            unsigned long port = strtoul(argv[++i], &end, 10);
+            if (port == 0 || port > UINT16_MAX || *end != 0) {
+                sk_die("%s", usage);
+            }
+            options.port = (uint16_t)port;
+        } else {
+            sk_die("%s", usage);
+        }
+    }
+    return options;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse_arguments(argc, argv);
+    server.answered = log_requests ? on_answered : NULL;
+    server.context = site_create(SKERRY_VERSION, options.root);
+    if (server.context == NULL) {
+        sk_die("out of memory");
+    }
+    for (bool first = true;; first = false) {
+        struct sk_socket *listener = open_port(options.port);
+        printf("listening on port %u\n", options.port);
+        if (first) {
+            sk_ready();
+        }
+        run(listener);
+        sk_net_close(net);
+        printf("the net service has gone\n");
+    }
+}
