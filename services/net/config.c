@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The interface's address: DHCP, with the lease renewed by lwIP, or `ip=` from the kernel command
- * line, which init passes on as this program's arguments. One thread, no lock.
+ * line. One thread, no lock.
  * Tests: tests/qemu/net.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lwip/dhcp.h>
@@ -77,14 +78,17 @@ static void use_static(struct netif *netif)
     netif_set_addr(netif, &ip, &mask, &gateway);
 }
 
-/* The words on the command line; the last `ip=` counts. */
+/* `ip=` is a kernel command line word, which init hands on in the environment; `ntp=` an argument. */
 static void read_words(int argc, char **argv)
 {
+    const char *ip = getenv("ip");
+
+    if (ip != NULL && ipconfig_parse(ip, &config) != SK_OK) {
+        printf("cannot read \"ip=%s\", using DHCP\n", ip);
+        config = (struct ipconfig){.mode = IPCONFIG_DHCP};
+    }
     for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "ip=", 3) == 0 && ipconfig_parse(argv[i] + 3, &config) != SK_OK) {
-            printf("cannot read \"%s\", using DHCP\n", argv[i]);
-            config = (struct ipconfig){.mode = IPCONFIG_DHCP};
-        } else if (strncmp(argv[i], "ntp=", 4) == 0) {
+        if (strncmp(argv[i], "ntp=", 4) == 0) {
             time_server = argv[i] + 4;
         }
     }

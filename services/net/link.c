@@ -136,20 +136,18 @@ static bool rx_take(const struct sk_nic_descriptor *d)
     if (p == NULL) {
         return false;
     }
-    if (nic.chain != NULL) {
-        if ((uint32_t)nic.chain->tot_len + p->tot_len > UINT16_MAX) {
-            pbuf_free(p);
-            return false;
-        }
+    if (nic.chain != NULL && (uint32_t)nic.chain->tot_len + p->tot_len > UINT16_MAX) {
+        pbuf_free(p); /* longer than lwIP can name: cut, and so dropped by its length */
+    } else if (nic.chain != NULL) {
         pbuf_cat(nic.chain, p);
-        p = nic.chain;
-    }
-    if ((d->flags & SK_NIC_MORE) != 0) {
+    } else {
         nic.chain = p;
-        return true;
     }
-    nic.chain = NULL;
-    rx_deliver(p, d->flags);
+    if ((d->flags & SK_NIC_MORE) == 0) {
+        p = nic.chain;
+        nic.chain = NULL;
+        rx_deliver(p, d->flags);
+    }
     return true;
 }
 
@@ -257,12 +255,13 @@ static err_t tx_output(struct netif *netif, struct pbuf *p)
     nic.tx_bytes += left;
     uint32_t total = left - ETH_PAD_SIZE;
     uint32_t skip = ETH_PAD_SIZE;
+    uint32_t count = 0;
     for (const struct pbuf *q = p; left > 0; headroom = 0, skip = 0) {
         uint16_t buffer = nic.tx_stack[--nic.tx_count];
         uint8_t *to = nic.tx_pool + (uint64_t)buffer * bytes + headroom;
         uint32_t piece = bytes - headroom < left ? bytes - headroom : left;
-        struct sk_nic_descriptor
-            *d = &nic.rings->tx_submit_entries[sk_ring_slot(&nic.tx_submit, nic.tx_submit.own)];
+        struct sk_nic_descriptor *d =
+            &nic.rings->tx_submit_entries[sk_ring_slot(&nic.tx_submit, nic.tx_submit.own + count)];
 
         copy_from_chain(to, piece, &q, &offset);
         left -= piece;
@@ -274,9 +273,9 @@ static err_t tx_output(struct netif *netif, struct pbuf *p)
         if (skip > 0) {
             tx_describe(d, to + skip, piece - skip, total);
         }
-        /* Never full: there are no more buffers than entries. */
-        sk_ring_publish(&nic.tx_submit, 1);
+        count++;
     }
+    sk_ring_publish(&nic.tx_submit, count); /* never full: no more buffers than entries */
     nic.submitted = true;
     return ERR_OK;
 }

@@ -115,6 +115,11 @@ static struct {
     uint64_t due;
 } one_shots[ONE_SHOTS];
 
+void sys_timeouts_init(void)
+{
+    /* Nothing runs before something happens. */
+}
+
 void sys_timeout(u32_t milliseconds, sys_timeout_handler handler, void *arg)
 {
     for (size_t i = 0; i < ONE_SHOTS; i++) {

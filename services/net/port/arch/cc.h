@@ -23,6 +23,7 @@
  * aligned, and packed ones would be read byte by byte.
  */
 #define PACK_STRUCT_STRUCT
+#define LWIP_SKIP_PACKING_CHECK
 
 #define LWIP_RAND() lwip_port_rand()
 #define LWIP_PLATFORM_DIAG(args) lwip_port_diag args

@@ -13,8 +13,8 @@
  * Who owns a receive buffer: the driver; from rx_ready on, the client; from rx_free on, the driver.
  * Who owns a transmit buffer: the client; from tx_submit on, the driver (and the device); from
  * tx_done on, the client. A transmit packet may be several descriptors: all but the last carry
- * SK_NIC_MORE. tx_done gives them back one by one, in any order. A received packet may be several
- * too, as it arrives in buffers that were too small for it.
+ * SK_NIC_MORE, and they are published together. tx_done gives them back one by one, in any order. A
+ * received packet may be several too, as it arrives in buffers that were too small for it.
  *
  * A received packet's first byte lies at an offset of 2 mod 4, at least 2, so that the IP header is
  * aligned.
