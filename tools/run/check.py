@@ -28,7 +28,11 @@ def run(command):
 
 def formatting():
     files = our_files("*.c", "*.h")
-    return run(["clang-format", "--dry-run", "-Werror"] + files) if files else (True, "")
+    if not files:
+        return True, ""
+    clean, output = run(["clang-format", "--dry-run", "-Werror"] + files)
+    names = {line.split(":")[0] for line in output.splitlines() if "[-Wclang-format" in line}
+    return clean, "".join("clang-format -i %s\n" % name for name in sorted(names)) or output
 
 
 def static_analysis():
