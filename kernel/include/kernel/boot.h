@@ -8,6 +8,7 @@
 #include <kernel/types.h>
 
 struct hart;
+struct job;
 
 /* The boot hart's life, from the architecture's entry on: kernel page tables are on, bss is zero,
  * cpu_hart() is harts[0], whose `id` is set. Never returns. */
@@ -19,12 +20,15 @@ _Noreturn void hart_main(struct hart *hart);
 struct thread;
 _Noreturn void cpu_enter_user(struct thread *thread);
 
-/* Makes init from the first file of the boot archive and its boot message. Panics with one line that
- * names what is wrong with the archive. */
-void boot_init_process(void);
+/* Makes init from the file bin/init of the boot archive, and its boot message. Does not return, after
+ * one line that names what is wrong, when it cannot. */
+void boot_init_process(struct job *root, const void *tree, uint64_t tree_size);
+
+/* Says in one line why the system cannot start, and ends as a panic does. */
+_Noreturn void boot_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Architecture's steps, called by kernel_main once the platform is known. */
-void arch_boot_platform(void); /* maps all RAM, sets up the interrupt controller and clock */
+void arch_boot_platform(void); /* maps all RAM (and trims platform.memory to that), finds devices */
 void arch_boot_hart(void);     /* this hart's part: traps, interrupts, FPU, clock */
 
 #endif

@@ -23,7 +23,7 @@ struct hart {
     uint32_t number; /* [I] dense */
     uint64_t id;     /* [I] the machine's */
     _Atomic bool online;
-    _Atomic bool idle;
+    _Atomic uint32_t idle; /* a word: exchanged, and no smaller atomic exchange exists */
 
     struct spinlock runqueue_lock;
     struct list_node ready[PRIORITIES]; /* [runqueue_lock] struct thread.run_link */
@@ -37,6 +37,7 @@ struct hart {
 
     struct list_node reaper;        /* this hart: struct process.reaper_link, ending */
     struct list_node dead_objects;  /* this hart: struct object.observers, to be destroyed */
+    struct list_node dead_memories; /* this hart: struct memory, frames to be freed */
     struct list_node dead_messages; /* this hart: struct message.link, to be released */
 
     /* Statistics, this hart only. */

@@ -12,7 +12,10 @@
  * with panic=off on the command line, powers off as a failure. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define ASSERT(condition) \
+/* The end of a panic: a failing power-off with panic=off on the command line, else a halt. */
+_Noreturn void panic_end(void);
+
+#define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #condition))
 
 #endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of this architecture share among themselves. */
+#ifndef ARCH_RISCV64_INTERNAL_H
+#define ARCH_RISCV64_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include <kernel/types.h>
+
+struct arch_fpu;
+struct hart;
+struct thread;
+
+/* Registers of the kernel at a trap of its own. */
+struct kernel_trap {
+    uint64_t pc;
+    uint64_t x[31]; /* x1..x31 */
+};
+
+/* trap.S */
+void secondary_start(void);
+uint64_t csr_probe_stimecmp(void);
+void fpu_store_registers(struct arch_fpu *fpu);
+void fpu_load_registers(const struct arch_fpu *fpu);
+
+/* trap.c */
+extern const struct kernel_trap *kernel_trap_reported; /* NULL: no such trap yet */
+void trap_from_user(struct thread *thread, uint64_t cause, uint64_t value);
+_Noreturn void trap_from_kernel(const struct kernel_trap *trap, uint64_t cause, uint64_t value);
+
+/* cpu.c */
+extern _Atomic bool cpu_stopping; /* a panic elsewhere: halt at the next interrupt */
+/* Gives this hart's FPU to a thread; false if it had it already. */
+bool fpu_enable(struct arch_fpu *fpu);
+
+/* entry.c */
+_Noreturn void boot_hart_entry(uint64_t hart_id, paddr_t tree_pa, paddr_t load_pa);
+_Noreturn void secondary_hart_entry(struct hart *hart);
+
+/* plic.c */
+void plic_boot(void);
+void plic_boot_hart(struct hart *hart);
+/* Claims what is pending on this hart and hands it to trap_device; false if there was nothing. */
+bool plic_take(void);
+
+/* clock.c */
+void clock_boot_hart(struct hart *hart);
+
+#endif

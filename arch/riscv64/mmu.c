@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * User page tables and address space identifiers.
+ *
+ * A space owns an ASID while it lives. Where there is none left, or the hardware has none, the space
+ * uses ASID 0, which is flushed at every switch. arch_space.harts says which harts may hold
+ * translations: a hart sets its two bits in one step when it switches to the space, a flush clears
+ * the upper bit of the harts that have left, in one step too; so a hart is either flushed from afar or
+ * flushes by itself when it comes back. A flush is always of a whole ASID: some SiFive cores have
+ * errata for a flush by address (CIP-1200).
+ *
+ * Locks: the space's own for tables; words shared by harts are atomic. Tests: tests/qemu.
+ */
+#include <arch/mmu.h>
+
+#include "csr.h"
+#include "kernel_map.h"
+#include "mmu_internal.h"
+#include "sbi.h"
+
+#include <string.h>
+
+#include <kernel/job.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+
+#define ASIDS_MAX 1024u
+#define RAN_SHIFT 32
+#define ACTIVE_MASK 0xffffffffull
+
+static _Atomic uint64_t asids_used[ASIDS_MAX / 64];
+static uint32_t asid_count; /* [I] usable ones, 0 included */
+
+void mmu_boot_asids(bool wanted)
+{
+    uint64_t satp = csr_read(satp);
+    csr_write(satp, satp | SATP_ASID_MASK << SATP_ASID_SHIFT);
+    uint64_t highest = csr_read(satp) >> SATP_ASID_SHIFT & SATP_ASID_MASK;
+    csr_write(satp, satp);
+    __asm__ volatile("sfence.vma" ::: "memory");
+    asid_count = highest < ASIDS_MAX ? (uint32_t)highest + 1 : ASIDS_MAX;
+    if (!wanted) {
+        asid_count = 1;
+    }
+    asids_used[0] = 1;
+}
+
+uint32_t mmu_asid_count(void)
+{
+    return asid_count;
+}
+
+/* 0 when all are taken. */
+static uint32_t asid_take(void)
+{
+    for (uint32_t first = 0; first < asid_count; first += 64) {
+        uint64_t valid = asid_count - first >= 64 ? ~0ull : (1ull << (asid_count - first)) - 1;
+        uint64_t used = atomic_load_explicit(&asids_used[first / 64], memory_order_relaxed);
+        while ((~used & valid) != 0) {
+            uint64_t bit = 1ull << __builtin_ctzll(~used & valid);
+            if (atomic_compare_exchange_weak(&asids_used[first / 64], &used, used | bit)) {
+                return first + (uint32_t)__builtin_ctzll(bit);
+            }
+        }
+    }
+    return 0;
+}
+
+static void asid_give_back(uint32_t asid)
+{
+    if (asid != 0) {
+        atomic_fetch_and(&asids_used[asid / 64], ~(1ull << asid % 64));
+    }
+}
+
+static pte_t *table_of(pte_t pte)
+{
+    return phys_to_virt(pte_address(pte));
+}
+
+/* The lowest-level entry of `va`; NULL if its table is absent. */
+static pte_t *find(const struct arch_space *space, vaddr_t va)
+{
+    pte_t *table = phys_to_virt(space->root);
+    for (uint32_t level = 2; level > 0; level--) {
+        pte_t entry = table[pte_index(va, level)];
+        if ((entry & PTE_V) == 0) {
+            return NULL;
+        }
+        table = table_of(entry);
+    }
+    return &table[pte_index(va, 0)];
+}
+
+static bool is_user(vaddr_t va)
+{
+    return va < GIGAPAGE * ROOT_USER_ENTRIES;
+}
+
+static uint64_t flags_of(uint32_t prot)
+{
+    uint64_t flags = PTE_U | PTE_A | PTE_D;
+    flags |= (prot & (SK_PROT_READ | SK_PROT_WRITE)) != 0 ? PTE_R : 0;
+    flags |= (prot & SK_PROT_WRITE) != 0 ? PTE_W : 0;
+    flags |= (prot & SK_PROT_EXECUTE) != 0 ? PTE_X : 0;
+    return flags;
+}
+
+status_t mmu_init(struct arch_space *space, struct job *job)
+{
+    paddr_t root;
+    status_t status = page_alloc(job, &root);
+    if (status != SK_OK) {
+        return status;
+    }
+    pte_t *table = phys_to_virt(root);
+    memcpy(table + ROOT_USER_ENTRIES, kernel_map_root() + ROOT_USER_ENTRIES, PAGE_SIZE / 2);
+    space->root = root;
+    space->job = job;
+    space->asid = asid_take();
+    space->satp = SATP_SV39 | (uint64_t)space->asid << SATP_ASID_SHIFT | root >> 12;
+    atomic_store(&space->harts, 0);
+    return SK_OK;
+}
+
+static void free_table(struct arch_space *space, pte_t *table, uint32_t entries, uint32_t level)
+{
+    for (uint32_t i = 0; level > 0 && i < entries; i++) {
+        if ((table[i] & PTE_V) != 0) {
+            free_table(space, table_of(table[i]), TABLE_ENTRIES, level - 1);
+        }
+    }
+    page_free(space->job, virt_to_phys(table));
+}
+
+void mmu_destroy(struct arch_space *space)
+{
+    ASSERT(mmu_active(space) == 0);
+    mmu_flush(space, 0, 0);
+    asid_give_back(space->asid);
+    free_table(space, phys_to_virt(space->root), ROOT_USER_ENTRIES, 2);
+}
+
+uint64_t mmu_active(const struct arch_space *space)
+{
+    return atomic_load(&space->harts) & ACTIVE_MASK;
+}
+
+status_t mmu_map(struct arch_space *space, vaddr_t va, paddr_t pa, uint32_t prot)
+{
+    ASSERT(is_user(va));
+    pte_t *table = phys_to_virt(space->root);
+    for (uint32_t level = 2; level > 0; level--) {
+        pte_t *entry = &table[pte_index(va, level)];
+        if ((*entry & PTE_V) == 0) {
+            paddr_t frame;
+            status_t status = page_alloc(space->job, &frame);
+            if (status != SK_OK) {
+                return status;
+            }
+            *entry = pte_make(frame, 0);
+        }
+        table = table_of(*entry);
+    }
+    table[pte_index(va, 0)] = pte_make(pa, flags_of(prot));
+    return SK_OK;
+}
+
+/* The number of pages from `va` to the end of its lowest-level table, at most `pages`. */
+static uint64_t run_length(vaddr_t va, uint64_t pages)
+{
+    uint64_t rest = TABLE_ENTRIES - pte_index(va, 0);
+    return rest < pages ? rest : pages;
+}
+
+uint64_t mmu_unmap(struct arch_space *space, vaddr_t va, uint64_t pages)
+{
+    uint64_t present = 0;
+    while (pages > 0) {
+        uint64_t run = run_length(va, pages);
+        pte_t *entry = find(space, va);
+        for (uint64_t i = 0; entry != NULL && i < run; i++) {
+            present += entry[i] & PTE_V;
+            entry[i] = 0;
+        }
+        va += run * PAGE_SIZE;
+        pages -= run;
+    }
+    return present;
+}
+
+void mmu_protect(struct arch_space *space, vaddr_t va, uint64_t pages, uint32_t prot)
+{
+    while (pages > 0) {
+        uint64_t run = run_length(va, pages);
+        pte_t *entry = find(space, va);
+        for (uint64_t i = 0; entry != NULL && i < run; i++) {
+            if ((entry[i] & PTE_V) != 0) {
+                entry[i] = pte_make(pte_address(entry[i]), flags_of(prot));
+            }
+        }
+        va += run * PAGE_SIZE;
+        pages -= run;
+    }
+}
+
+static void flush_here(uint32_t asid)
+{
+    __asm__ volatile("sfence.vma zero, %0" ::"r"((uint64_t)asid) : "memory");
+}
+
+void mmu_flush(struct arch_space *space, vaddr_t va, uint64_t pages)
+{
+    uint64_t self = cpu_hart()->arch.bit;
+    atomic_thread_fence(memory_order_seq_cst); /* entries written before, harts read after */
+    uint64_t before = atomic_load(&space->harts);
+    uint64_t active;
+    do {
+        active = before & ACTIVE_MASK;
+    } while (!atomic_compare_exchange_weak(&space->harts, &before, active | active << RAN_SHIFT));
+    uint64_t ran = before >> RAN_SHIFT;
+    if ((ran & self) != 0) {
+        flush_here(space->asid);
+    }
+    if ((ran & ~self) != 0) {
+        sbi_remote_flush(ran & ~self, space->asid);
+    }
+}
+
+void mmu_flush_new(struct arch_space *space, vaddr_t va)
+{
+    if (cpu_hart()->arch.space == space) {
+        flush_here(space->asid);
+    }
+}
+
+bool mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa)
+{
+    if (!is_user(va)) {
+        return false;
+    }
+    const pte_t *entry = find(space, va);
+    if (entry == NULL) {
+        return false;
+    }
+    uint64_t needed = PTE_V | PTE_U;
+    needed |= (prot & SK_PROT_READ) != 0 ? PTE_R : 0;
+    needed |= (prot & SK_PROT_WRITE) != 0 ? PTE_W : 0;
+    needed |= (prot & SK_PROT_EXECUTE) != 0 ? PTE_X : 0;
+    if ((*entry & needed) != needed) {
+        return false;
+    }
+    *pa = pte_address(*entry) | (va & PAGE_MASK);
+    return true;
+}
+
+void mmu_switch_slow(struct arch_space *space)
+{
+    struct arch_hart *hart = &cpu_hart()->arch;
+    struct arch_space *old = hart->space;
+    if (space != NULL) {
+        uint64_t bits = hart->bit | hart->bit << RAN_SHIFT;
+        uint64_t before = atomic_fetch_or(&space->harts, bits);
+        csr_write(satp, space->satp);
+        if (space->asid == 0 || (before & bits) != hart->bit << RAN_SHIFT) {
+            flush_here(space->asid);
+        }
+    } else {
+        csr_write(satp, early_satp);
+    }
+    hart->space = space;
+    if (old != NULL) {
+        atomic_fetch_and(&old->harts, ~hart->bit);
+    }
+}

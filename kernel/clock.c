@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Nanoseconds from the timebase. Owns: the timebase and the tick of boot, immutable after clock_init.
+ * Any context. Tests: tests/host/kernel/test_clock.c.
+ */
+#include <kernel/clock.h>
+
+#include <arch/irq.h>
+
+#define NS_PER_SECOND 1000000000ull
+
+static uint64_t timebase; /* [I] ticks per second */
+static uint64_t zero;     /* [I] the tick that counts as 0 ns */
+
+void clock_init(uint64_t timebase_hz)
+{
+    timebase = timebase_hz;
+    zero = clock_ticks();
+}
+
+/* The remainder times a billion fits 64 bits for every timebase below 18 GHz. */
+uint64_t clock_now_ns(void)
+{
+    uint64_t ticks = clock_ticks() - zero;
+    return ticks / timebase * NS_PER_SECOND + ticks % timebase * NS_PER_SECOND / timebase;
+}
+
+uint64_t clock_ns_to_ticks(uint64_t ns)
+{
+    uint64_t seconds = ns / NS_PER_SECOND;
+    if (seconds >= (~(uint64_t)0 - zero) / timebase - 1) {
+        return ~(uint64_t)0;
+    }
+    uint64_t rest = ns % NS_PER_SECOND * timebase;
+    return zero + seconds * timebase + (rest + NS_PER_SECOND - 1) / NS_PER_SECOND;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel log.
+ *
+ * Owns: a ring of the latest bytes, and the event of the console service, if there is one. Lock:
+ * log_lock (LOCK_LOG), which is the last in the order, so that anybody may write; the event is
+ * therefore signalled later, from kernel_exit. A panic uses neither the lock nor the event.
+ * Tests: tests/host/kernel/test_log.c.
+ */
+#include <kernel/log.h>
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <arch/cpu.h>
+#include <kernel/event.h>
+#include <kernel/lock.h>
+#include <kernel/object.h>
+
+#define RING_BYTES 16384u /* power of two; boot and a crash report or two */
+#define LINE_BYTES 256u   /* of one log_printf; the rest is cut */
+
+static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
+static char ring[RING_BYTES];    /* [log_lock] */
+static uint64_t written;         /* [log_lock] bytes since boot */
+static struct object *console;   /* [log_lock] +1; NULL: the kernel prints by itself */
+static _Atomic bool console_due; /* the log grew since the event was signalled */
+static _Atomic bool panicking;
+
+void log_append(const char *text, size_t length)
+{
+    bool direct = atomic_load_explicit(&panicking, memory_order_relaxed);
+    if (direct) {
+        cpu_console_write(text, length);
+        return;
+    }
+    lock_acquire(&log_lock);
+    for (size_t i = 0; i < length; i++) {
+        ring[(written + i) % RING_BYTES] = text[i];
+    }
+    written += length;
+    if (console != NULL) {
+        atomic_store_explicit(&console_due, true, memory_order_relaxed);
+    } else {
+        cpu_console_write(text, length);
+    }
+    lock_release(&log_lock);
+}
+
+void log_printf(const char *format, ...)
+{
+    char line[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    if (length > 0) {
+        log_append(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+    }
+}
+
+size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next)
+{
+    lock_acquire(&log_lock);
+    uint64_t oldest = written > RING_BYTES ? written - RING_BYTES : 0;
+    position = position < oldest ? oldest : position;
+    position = position > written ? written : position;
+    size_t length = written - position < size ? (size_t)(written - position) : size;
+    for (size_t i = 0; i < length; i++) {
+        buffer[i] = ring[(position + i) % RING_BYTES];
+    }
+    lock_release(&log_lock);
+    *next = position + length;
+    return length;
+}
+
+status_t log_take_console(struct object *arrival)
+{
+    lock_acquire(&log_lock);
+    bool taken = console != NULL;
+    if (!taken) {
+        console = arrival;
+        atomic_store_explicit(&console_due, true, memory_order_relaxed);
+    }
+    lock_release(&log_lock);
+    return taken ? SK_BUSY : SK_OK;
+}
+
+void log_tell_console(void)
+{
+    if (!atomic_load_explicit(&console_due, memory_order_relaxed)) {
+        return;
+    }
+    lock_acquire(&log_lock);
+    struct object *event = console;
+    if (event != NULL) {
+        object_get(event);
+    }
+    atomic_store_explicit(&console_due, false, memory_order_relaxed);
+    lock_release(&log_lock);
+    if (event != NULL) {
+        event_signal(event);
+        object_put(event);
+    }
+}
+
+void log_console_lost(struct object *arrival)
+{
+    lock_acquire(&log_lock);
+    bool mine = console == arrival;
+    if (mine) {
+        console = NULL;
+    }
+    lock_release(&log_lock);
+    if (mine) {
+        object_put(arrival);
+    }
+}
+
+void log_panic_mode(void)
+{
+    atomic_store(&panicking, true);
+}
