@@ -243,6 +243,8 @@ status_t message_create(struct job *payer, const struct outgoing *out, struct me
     object_get(&payer->object);
     if (out->giver != NULL) {
         handle_take(out->giver, out->handles, count, message->handles);
+    } else if (count > 0) {
+        memcpy(message->handles, out->capabilities, count * sizeof(message->handles[0]));
     }
     atomic_fetch_add_explicit(&message_live, 1, memory_order_relaxed);
     *result = message;

@@ -11,7 +11,6 @@
 
 void lock_init(struct spinlock *lock, enum lock_level level)
 {
-    atomic_store_explicit(&lock->word, 0, memory_order_relaxed);
     lock->level = (uint8_t)level;
 }
 

@@ -272,9 +272,10 @@ static void process_dead(struct process *process)
 bool process_reap_step(void)
 {
     struct hart *hart = cpu_hart();
-    bool messages = message_release_step();
+    bool more = message_release_step();
+    more = memory_release_step() || more;
     if (list_empty(&hart->reaper)) {
-        return messages;
+        return more;
     }
     struct process *process = list_first(&hart->reaper, struct process, reaper_link);
     switch (process->reaper_stage) {
@@ -299,7 +300,7 @@ bool process_reap_step(void)
         }
         break;
     }
-    return messages || !list_empty(&hart->reaper) || !list_empty(&hart->dead_messages);
+    return more || !list_empty(&hart->reaper) || !list_empty(&hart->dead_messages);
 }
 
 void process_info(struct process *process, struct sk_process_info *info)

@@ -2,10 +2,12 @@
 /*
  * Resources, and the system calls that need one: narrowing, the log, power, statistics.
  *
- * Owns: resource memory; resources are immutable, so there is no lock. Tests:
- * tests/host/kernel/test_resource.c.
+ * Owns: resource memory. A DMA resource, the grant, also keeps the frames of DMA memory that nothing
+ * refers to any more until its own last handle is closed: by then its owner has reset the device.
+ * Lock: object.own_lock for those. Tests: tests/host/kernel/test_resource.c.
  */
 #include <kernel/handle.h>
+#include <kernel/memory.h>
 #include <kernel/page.h>
 #include <kernel/platform.h>
 #include <kernel/process.h>
@@ -21,10 +23,38 @@ static void resource_destroy(struct object *object)
     cache_free(&resource_cache, resource_from_object(object));
 }
 
+bool resource_hold(struct object *grant, struct list_node *memory)
+{
+    struct resource *resource = resource_from_object(grant);
+    lock_acquire(grant->lock);
+    bool held = !resource->ended;
+    if (held) {
+        list_append(&resource->held, memory);
+    }
+    lock_release(grant->lock);
+    return held;
+}
+
+static void resource_orphan(struct object *object)
+{
+    struct resource *resource = resource_from_object(object);
+    struct list_node held;
+    list_init(&held);
+    lock_acquire(object->lock);
+    resource->ended = true;
+    list_splice(&held, &resource->held);
+    lock_release(object->lock);
+    struct list_node *node;
+    while ((node = list_pop(&held)) != NULL) {
+        memory_end_dma(node);
+    }
+}
+
 const struct object_type resource_type = {
     .name = "resource",
     .rights = SK_RIGHT_DUPLICATE | SK_RIGHT_TRANSFER | SK_RIGHT_READ | SK_RIGHT_WRITE |
               SK_RIGHT_MANAGE | SK_RIGHT_INSPECT,
+    .orphan = resource_orphan,
     .destroy = resource_destroy,
 };
 
@@ -44,6 +74,8 @@ status_t resource_create(struct job *job, uint32_t kind, uint64_t base, uint64_t
     resource->kind = kind;
     resource->base = base;
     resource->size = size;
+    list_init(&resource->held);
+    resource->ended = false;
     *result = resource;
     return SK_OK;
 }

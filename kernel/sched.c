@@ -35,6 +35,7 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     list_init(&hart->dead_messages);
     list_init(&hart->reaper);
     list_init(&hart->dead_objects);
+    list_init(&hart->dead_memories);
 }
 
 static uint32_t highest(uint32_t mask)

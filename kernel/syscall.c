@@ -57,8 +57,9 @@ static void fault_end(struct thread *thread, enum sk_exit_reason reason, const c
     struct process *process = thread->process;
     char registers[FRAME_DESCRIBE_MAX];
     frame_describe(&thread->frame, registers, sizeof(registers));
-    log_printf("%s: thread %lu: %s, address 0x%lx, at pc 0x%lx\n%s", process->name,
-               thread->object.id, cause, value, frame_pc(&thread->frame), registers);
+    log_printf("%s: thread %lu: %s, address 0x%lx, at pc 0x%lx\n", process->name, thread->object.id,
+               cause, value, frame_pc(&thread->frame));
+    log_append(registers, strlen(registers));
     process_end(process, reason, -1);
 }
 

@@ -40,6 +40,8 @@ struct spinlock {
 
 #define SPINLOCK_INIT(level_) {.word = 0, .level = (level_)}
 
+/* Once for memory of bss, every time for memory of a cache: it never changes whether the lock is held,
+ * because a hart that holds a stale pointer may be holding it just now. */
 void lock_init(struct spinlock *lock, enum lock_level level);
 void lock_acquire_contended(struct spinlock *lock);
 #if SKERRY_CHECKS

@@ -17,6 +17,7 @@
 
 #define MEMORY_SIZE_MAX ((uint64_t)1 << 30)
 #define MEMORY_FRAMES_PER_TABLE 512u
+#define MEMORY_DIRECT_FRAMES 8u
 
 enum memory_kind {
     MEMORY_ANONYMOUS,
@@ -33,9 +34,9 @@ struct memory {
     paddr_t base;           /* [I] DMA, PHYSICAL, DEVICE */
     uint32_t order;         /* [I] DMA: of the allocation */
     struct object *grant;   /* [I] DMA: the resource, +1 */
-    paddr_t **tables;       /* [lock] ANONYMOUS: a frame of pointers to frames of addresses, on demand */
-    uint64_t committed;     /* [lock] frames owned */
-    uint64_t table_pages;   /* [lock] frames used for tables */
+    paddr_t direct[MEMORY_DIRECT_FRAMES]; /* [lock] ANONYMOUS: frames, or [0] a table of them */
+    uint64_t committed;     /* [lock] frames owned, tables not counted */
+    uint64_t next_free;     /* while it is destroyed: the next page to free */
 };
 
 extern const struct object_type memory_type;
@@ -46,6 +47,12 @@ status_t memory_create_dma(struct job *job, uint64_t size, paddr_t limit, struct
                            struct memory **memory);
 status_t memory_create_fixed(struct job *job, enum memory_kind kind, paddr_t base, uint64_t size,
                              struct memory **memory);
+
+/* Frees some of the frames of this hart's destroyed objects; true if there are more. */
+bool memory_release_step(void);
+
+/* Frees DMA memory that its grant kept; the node is that of resource_hold. */
+void memory_end_dma(struct list_node *memory);
 
 /* The frame at a page-aligned offset, allocated if need be. OUT_OF_RANGE, OVER_BUDGET, NO_MEMORY. */
 status_t memory_frame(struct memory *memory, uint64_t offset, paddr_t *pa);

@@ -33,12 +33,13 @@ struct address_space {
     struct arch_space arch;     /* [lock] */
     struct region_tree regions; /* [lock] */
     uint64_t populated;         /* [lock] page table entries present */
-    uint64_t random;            /* [lock] state for placement */
+    vaddr_t place;              /* [lock] where the next mapping without an address may go */
+    bool closed;                /* [lock] being torn down: nothing is mapped any more */
     struct job *job;            /* [I] pays regions (objects) and page tables; borrowed from the process */
 };
 
 status_t space_init(struct address_space *space, struct job *job, uint64_t seed);
-/* Unmaps up to some regions; true when all is gone and no hart runs in it. */
+/* Gives up some regions, once no hart runs in the space; true when all are gone. */
 bool space_clear_step(struct address_space *space);
 void space_fini(struct address_space *space);
 

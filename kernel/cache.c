@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Object caches: memory that keeps its type for ever.
+ *
+ * Owns: chunks of frames, never given back. Free objects are chained through a word behind the
+ * object, so that nothing of the object itself changes while it is free. Lock: cache.lock.
+ * Tests: tests/host/kernel/test_cache.c.
+ */
+#include <arch/mmu.h>
+#include <kernel/page.h>
+
+#define CHUNK_ORDER_MAX 3u
+
+/* The chain's word and the next object's alignment. */
+static size_t stride_of(const struct cache *cache)
+{
+    return (cache->size + sizeof(void *) + 15) & ~(size_t)15;
+}
+
+static void **link_of(const struct cache *cache, void *object)
+{
+    return (void **)((char *)object + stride_of(cache) - sizeof(void *));
+}
+
+/* The smallest chunk that wastes at most an eighth, or the largest. */
+static uint32_t chunk_order(size_t stride)
+{
+    uint32_t order = 0;
+    while (order < CHUNK_ORDER_MAX) {
+        size_t bytes = PAGE_SIZE << order;
+        if (bytes >= stride && bytes % stride <= bytes / 8) {
+            break;
+        }
+        order++;
+    }
+    return order;
+}
+
+/* Adds a chunk's objects to the chain; zeroed the first time. Cache lock held. */
+static bool cache_grow(struct cache *cache)
+{
+    size_t stride = stride_of(cache);
+    uint32_t order = chunk_order(stride);
+    paddr_t pa;
+    if (page_alloc_order(NULL, order, ~(paddr_t)0, &pa) != SK_OK) {
+        return false;
+    }
+    char *chunk = phys_to_virt(pa);
+    size_t count = (PAGE_SIZE << order) / stride;
+    for (size_t i = count; i-- > 0;) {
+        void *object = chunk + i * stride;
+        *link_of(cache, object) = cache->free;
+        cache->free = object;
+    }
+    cache->capacity += count;
+    return true;
+}
+
+void *cache_alloc(struct cache *cache)
+{
+    void *object = NULL;
+    lock_acquire(&cache->lock);
+    if (!page_fails_now() && (cache->free != NULL || cache_grow(cache))) {
+        object = cache->free;
+        cache->free = *link_of(cache, object);
+        cache->in_use++;
+    }
+    lock_release(&cache->lock);
+    return object;
+}
+
+void cache_free(struct cache *cache, void *object)
+{
+    lock_acquire(&cache->lock);
+    *link_of(cache, object) = cache->free;
+    cache->free = object;
+    cache->in_use--;
+    lock_release(&cache->lock);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Jobs: the tree of budgets.
+ *
+ * A job ends when no live process is left in it and below it and it was killed or has no handle any
+ * more. What it does not use of its limit goes back to its heir, the parent, at once; the rest as
+ * the charges are given back. Locks: job_tree_lock, then each job's budget_lock, one at a time.
+ * Tests: tests/host/kernel/test_job.c.
+ */
+#include <string.h>
+
+#include <kernel/job.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
+#include <kernel/wait.h>
+
+static struct cache job_cache = CACHE_INIT("job", struct job);
+static struct spinlock job_tree_lock = SPINLOCK_INIT(LOCK_JOB_TREE);
+static struct job *root_job; /* [I] after boot */
+
+static struct job *job_from_object(struct object *object)
+{
+    return container_of(object, struct job, object);
+}
+
+status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount)
+{
+    status_t status = SK_OVER_BUDGET;
+    lock_acquire(&job->budget_lock);
+    if (amount <= job->limit[kind] - job->used[kind]) {
+        job->used[kind] += amount;
+        status = SK_OK;
+    }
+    lock_release(&job->budget_lock);
+    return status;
+}
+
+/* Adds to a job's limit, or to its heir's if it has ended. */
+static void limit_give(struct job *job, enum budget_kind kind, uint64_t amount)
+{
+    while (job != NULL) {
+        lock_acquire(&job->budget_lock);
+        struct job *heir = job->heir;
+        if (heir == NULL) {
+            job->limit[kind] += amount;
+        }
+        lock_release(&job->budget_lock);
+        job = heir;
+    }
+}
+
+void job_uncharge(struct job *job, enum budget_kind kind, uint64_t amount)
+{
+    lock_acquire(&job->budget_lock);
+    job->used[kind] -= amount;
+    struct job *heir = job->heir;
+    if (heir != NULL) {
+        job->limit[kind] -= amount;
+    }
+    lock_release(&job->budget_lock);
+    if (heir != NULL) {
+        limit_give(heir, kind, amount);
+    }
+}
+
+/* Carves a child's limit out of what is unused; all kinds or none. */
+static status_t limit_carve(struct job *parent, const uint64_t limit[BUDGET_KINDS])
+{
+    status_t status = SK_OK;
+    lock_acquire(&parent->budget_lock);
+    for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
+        if (limit[kind] > parent->limit[kind] - parent->used[kind]) {
+            status = SK_OVER_BUDGET;
+        }
+    }
+    for (uint32_t kind = 0; status == SK_OK && kind < BUDGET_KINDS; kind++) {
+        parent->limit[kind] -= limit[kind];
+    }
+    lock_release(&parent->budget_lock);
+    return status;
+}
+
+/* True if it and all below it have no live process. Tree lock held. */
+static bool is_quiet(const struct job *job)
+{
+    if (job->live_processes > 0) {
+        return false;
+    }
+    list_for_each(node, &job->children) {
+        if (!list_entry(node, struct job, sibling)->ended) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ends the job and those above it that only waited for it. Tree lock held. */
+static void end_if_quiet(struct job *job)
+{
+    while (job != NULL && !job->ended) {
+        bool wanted = job->killed || atomic_load(&job->object.handles) == 0;
+        if (!wanted || job->parent == NULL || !is_quiet(job)) {
+            return;
+        }
+        job->ended = true;
+        lock_acquire(job->object.lock);
+        object_notify(&job->object, SK_SIGNAL_TERMINATED);
+        lock_release(job->object.lock);
+        lock_acquire(&job->budget_lock);
+        job->heir = job->parent;
+        uint64_t unused[BUDGET_KINDS];
+        for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
+            unused[kind] = job->limit[kind] - job->used[kind];
+            job->limit[kind] = job->used[kind];
+        }
+        lock_release(&job->budget_lock);
+        for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
+            limit_give(job->heir, kind, unused[kind]);
+        }
+        job = job->parent;
+    }
+}
+
+static void job_orphan(struct object *object)
+{
+    object_orphan_observers(object);
+    lock_acquire(&job_tree_lock);
+    end_if_quiet(job_from_object(object));
+    lock_release(&job_tree_lock);
+}
+
+static void job_destroy(struct object *object)
+{
+    struct job *job = job_from_object(object);
+    struct job *parent = job->parent;
+    lock_acquire(&job_tree_lock);
+    list_remove(&job->sibling);
+    end_if_quiet(parent);
+    lock_release(&job_tree_lock);
+    object_fini(object);
+    cache_free(&job_cache, job);
+    object_put(&parent->object);
+}
+
+static uint32_t job_observe(struct object *object)
+{
+    return __atomic_load_n(&job_from_object(object)->ended, __ATOMIC_RELAXED) ? SK_SIGNAL_TERMINATED
+                                                                              : 0;
+}
+
+const struct object_type job_type = {
+    .name = "job",
+    .signals = SK_SIGNAL_TERMINATED,
+    .rights = SK_RIGHT_DUPLICATE | SK_RIGHT_TRANSFER | SK_RIGHT_WAIT | SK_RIGHT_MANAGE |
+              SK_RIGHT_INSPECT,
+    .orphan = job_orphan,
+    .destroy = job_destroy,
+    .observe = job_observe,
+};
+
+static void job_init(struct job *job, struct job *parent, const uint64_t limit[BUDGET_KINDS])
+{
+    object_init(&job->object, SK_TYPE_JOB, parent);
+    lock_init(&job->budget_lock, LOCK_BUDGET);
+    memcpy(job->limit, limit, sizeof(job->limit));
+    memset(job->used, 0, sizeof(job->used));
+    job->heir = NULL;
+    job->parent = parent;
+    list_init(&job->sibling);
+    list_init(&job->children);
+    list_init(&job->processes);
+    job->live_processes = 0;
+    job->killed = false;
+    job->ended = false;
+}
+
+struct job *job_init_root(const uint64_t limit[BUDGET_KINDS])
+{
+    root_job = cache_alloc(&job_cache);
+    ASSERT(root_job != NULL);
+    job_init(root_job, NULL, limit);
+    return root_job;
+}
+
+status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **result)
+{
+    status_t status = job_charge(parent, BUDGET_OBJECTS, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct job *job = cache_alloc(&job_cache);
+    if (job == NULL) {
+        status = SK_NO_MEMORY;
+        goto fail_alloc;
+    }
+    status = limit_carve(parent, limit);
+    if (status != SK_OK) {
+        goto fail_carve;
+    }
+    job_init(job, parent, limit);
+    object_get(&parent->object);
+    lock_acquire(&job_tree_lock);
+    job->killed = parent->killed;
+    list_append(&parent->children, &job->sibling);
+    lock_release(&job_tree_lock);
+    *result = job;
+    return SK_OK;
+
+fail_carve:
+    cache_free(&job_cache, job);
+fail_alloc:
+    job_uncharge(parent, BUDGET_OBJECTS, 1);
+    return status;
+}
+
+status_t job_enter(struct job *job, struct process *process)
+{
+    status_t status = SK_BAD_STATE;
+    lock_acquire(&job_tree_lock);
+    if (!job->killed && !job->ended) {
+        list_append(&job->processes, &process->job_link);
+        job->live_processes++;
+        status = SK_OK;
+    }
+    lock_release(&job_tree_lock);
+    return status;
+}
+
+void job_leave(struct job *job, struct process *process)
+{
+    lock_acquire(&job_tree_lock);
+    list_remove(&process->job_link);
+    job->live_processes--;
+    end_if_quiet(job);
+    lock_release(&job_tree_lock);
+}
+
+/* The job after `job` in a walk of the tree below `top`, parents first; NULL at the end. Tree lock
+ * held. */
+static struct job *walk_next(struct job *top, struct job *job)
+{
+    if (!list_empty(&job->children)) {
+        return list_first(&job->children, struct job, sibling);
+    }
+    while (job != top) {
+        if (job->sibling.next != &job->parent->children) {
+            return list_entry(job->sibling.next, struct job, sibling);
+        }
+        job = job->parent;
+    }
+    return NULL;
+}
+
+/* A process of the job that was not told to end yet, +1. Tree lock held. */
+static struct process *process_to_kill(struct job *job)
+{
+    list_for_each(node, &job->processes) {
+        struct process *process = list_entry(node, struct process, job_link);
+        if (__atomic_load_n(&process->state, __ATOMIC_RELAXED) < SK_PROCESS_DYING) {
+            object_get(&process->object);
+            return process;
+        }
+    }
+    return NULL;
+}
+
+bool job_kill_step(struct job *top)
+{
+    struct process *process = NULL;
+    lock_acquire(&job_tree_lock);
+    for (struct job *job = top; job != NULL && process == NULL; job = walk_next(top, job)) {
+        job->killed = true;
+        process = process_to_kill(job);
+    }
+    if (process == NULL) {
+        end_if_quiet(top);
+    }
+    lock_release(&job_tree_lock);
+    if (process == NULL) {
+        return true;
+    }
+    process_end(process, SK_EXIT_KILLED, 0);
+    object_put(&process->object);
+    return false;
+}
+
+void job_info(struct job *job, struct sk_job_info *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->id = job->object.id;
+    lock_acquire(&job_tree_lock);
+    info->processes = job->live_processes;
+    list_for_each(node, &job->children) {
+        info->children++;
+    }
+    lock_acquire(&job->budget_lock);
+    memcpy(&info->limit, job->limit, sizeof(info->limit));
+    memcpy(&info->used, job->used, sizeof(info->used));
+    lock_release(&job->budget_lock);
+    lock_release(&job_tree_lock);
+}
+
+uint64_t job_used_total(enum budget_kind kind)
+{
+    uint64_t total = 0;
+    lock_acquire(&job_tree_lock);
+    for (struct job *job = root_job; job != NULL; job = walk_next(root_job, job)) {
+        lock_acquire(&job->budget_lock);
+        total += job->used[kind];
+        lock_release(&job->budget_lock);
+    }
+    lock_release(&job_tree_lock);
+    return total;
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Address spaces: regions, faults, copies.
+ *
+ * Owns: the region tree, page tables through <arch/mmu.h>. Lock: address_space.lock. Invariants:
+ * regions do not overlap; each refers to its memory object (+1); a page table entry exists only
+ * within a region and never allows more than it. Tests: tests/host/kernel/test_space.c.
+ */
+#include <string.h>
+
+#include <kernel/job.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/process.h>
+#include <kernel/space.h>
+
+/* Regions given up in one step of the reaper. */
+#define CLEARS_PER_STEP 16u
+
+/* Pages mapped by one fault where they exist anyway: a fault costs as much as 30 of them. */
+#define FAULT_AROUND_PAGES 16u
+
+/* Where mappings without an address go: upwards from a random place, with a gap after each. */
+#define PLACE_BASE ((vaddr_t)0x100000000)
+#define PLACE_SPAN ((vaddr_t)0x2000000000)
+
+static struct cache region_cache = CACHE_INIT("region", struct region);
+
+static int region_compare(const struct region *a, const struct region *b)
+{
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+RB_GENERATE_STATIC(region_tree, region, link, region_compare)
+
+/* The first region that ends above `va`; NULL if there is none. */
+static struct region *region_at_or_after(struct address_space *space, vaddr_t va)
+{
+    struct region *best = NULL;
+    for (struct region *node = RB_ROOT(&space->regions); node != NULL;) {
+        if (va < node->end) {
+            best = node;
+            node = RB_LEFT(node, link);
+        } else {
+            node = RB_RIGHT(node, link);
+        }
+    }
+    return best;
+}
+
+static struct region *region_find(struct address_space *space, vaddr_t va)
+{
+    struct region *region = region_at_or_after(space, va);
+    return region != NULL && region->start <= va ? region : NULL;
+}
+
+static bool range_is_free(struct address_space *space, vaddr_t start, vaddr_t end)
+{
+    const struct region *region = region_at_or_after(space, start);
+    return region == NULL || region->start >= end;
+}
+
+static bool range_is_user(vaddr_t start, uint64_t length)
+{
+    return start >= SK_USER_BASE && start < SK_USER_LIMIT && length <= SK_USER_LIMIT - start;
+}
+
+status_t space_init(struct address_space *space, struct job *job, uint64_t seed)
+{
+    lock_init(&space->lock, LOCK_SPACE);
+    RB_INIT(&space->regions);
+    space->populated = 0;
+    space->closed = false;
+    space->job = job;
+    seed ^= seed >> 31;
+    space->place = PLACE_BASE + (seed % (PLACE_SPAN / PAGE_SIZE)) * PAGE_SIZE;
+    return mmu_init(&space->arch, job);
+}
+
+static void region_free(struct address_space *space, struct region *region)
+{
+    struct memory *memory = region->memory;
+    cache_free(&region_cache, region);
+    job_uncharge(space->job, BUDGET_OBJECTS, 1);
+    object_put_later(&memory->object);
+}
+
+bool space_clear_step(struct address_space *space)
+{
+    if (mmu_active(&space->arch) != 0) {
+        return false;
+    }
+    bool empty = false;
+    lock_acquire(&space->lock);
+    if (!space->closed) {
+        space->closed = true;
+        /* No hart runs in it, and after this none holds a translation: frames may go at once. */
+        mmu_flush(&space->arch, 0, SK_USER_LIMIT / PAGE_SIZE);
+    }
+    for (uint32_t i = 0; i < CLEARS_PER_STEP && !empty; i++) {
+        struct region *region = RB_MIN(region_tree, &space->regions);
+        empty = region == NULL;
+        if (!empty) {
+            RB_REMOVE(region_tree, &space->regions, region);
+            region_free(space, region);
+        }
+    }
+    lock_release(&space->lock);
+    return empty;
+}
+
+void space_fini(struct address_space *space)
+{
+    ASSERT(RB_EMPTY(&space->regions));
+    mmu_destroy(&space->arch);
+    space->populated = 0;
+}
+
+/* A free range of `length` bytes with a page to spare on both sides. Space lock held. */
+static status_t place_find(struct address_space *space, uint64_t length, vaddr_t *start)
+{
+    vaddr_t at = space->place;
+    for (uint32_t round = 0; round < 2;) {
+        if (!range_is_user(at, length + PAGE_SIZE)) {
+            at = PLACE_BASE;
+            round++;
+            continue;
+        }
+        const struct region *region = region_at_or_after(space, at - PAGE_SIZE);
+        if (region == NULL || region->start >= at + length + PAGE_SIZE) {
+            *start = at;
+            space->place = at + length + PAGE_SIZE;
+            return SK_OK;
+        }
+        at = region->end + PAGE_SIZE;
+    }
+    return SK_NO_MEMORY;
+}
+
+/* A charged region, not in the tree. */
+static status_t region_alloc(struct address_space *space, struct region **region)
+{
+    status_t status = job_charge(space->job, BUDGET_OBJECTS, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    *region = cache_alloc(&region_cache);
+    if (*region == NULL) {
+        job_uncharge(space->job, BUDGET_OBJECTS, 1);
+        return SK_NO_MEMORY;
+    }
+    return SK_OK;
+}
+
+/* What the rights of a memory handle allow, as SK_PROT_*. */
+static uint32_t prot_of_rights(uint32_t rights)
+{
+    uint32_t prot = rights & SK_RIGHT_READ ? SK_PROT_READ : 0;
+    prot |= rights & SK_RIGHT_WRITE ? SK_PROT_WRITE : 0;
+    return prot | (rights & SK_RIGHT_EXECUTE ? SK_PROT_EXECUTE : 0);
+}
+
+static bool prot_is_good(uint32_t prot)
+{
+    const uint32_t all = SK_PROT_READ | SK_PROT_WRITE | SK_PROT_EXECUTE;
+    bool both = (prot & SK_PROT_WRITE) && (prot & SK_PROT_EXECUTE);
+    return (prot & ~all) == 0 && !both;
+}
+
+/* Enters one page of a region in the page tables. Space lock held. */
+static status_t page_enter(struct address_space *space, const struct region *region, vaddr_t va)
+{
+    paddr_t pa, there;
+    status_t status = memory_frame(region->memory, region->offset + (va - region->start), &pa);
+    if (status != SK_OK) {
+        return status;
+    }
+    bool present = mmu_lookup(&space->arch, va, 0, &there);
+    uint32_t device = region->memory->kind == MEMORY_DEVICE ? MMU_DEVICE : 0;
+    status = mmu_map(&space->arch, va, pa, region->prot | device);
+    if (status == SK_OK && !present) {
+        space->populated++;
+    }
+    return status;
+}
+
+/* Space lock held, the tree checked. */
+static status_t region_add(struct address_space *space, const struct region *model, bool populate)
+{
+    struct region *region;
+    status_t status = region_alloc(space, &region);
+    if (status != SK_OK) {
+        return status;
+    }
+    *region = *model;
+    RB_INSERT(region_tree, &space->regions, region);
+    object_get(&region->memory->object);
+    for (vaddr_t va = region->start; populate && va < region->end; va += PAGE_SIZE) {
+        status = page_enter(space, region, va);
+        if (status != SK_OK) {
+            uint64_t pages = (va - region->start) / PAGE_SIZE;
+            space->populated -= mmu_unmap(&space->arch, region->start, pages);
+            mmu_flush(&space->arch, region->start, pages);
+            RB_REMOVE(region_tree, &space->regions, region);
+            region_free(space, region);
+            break;
+        }
+    }
+    return status;
+}
+
+status_t space_map(struct address_space *space, struct memory *memory, uint32_t rights,
+                   uint64_t offset, uint64_t length, vaddr_t address, uint32_t flags,
+                   vaddr_t *mapped_at)
+{
+    uint32_t prot = flags & ~(uint32_t)(SK_MAP_FIXED | SK_MAP_POPULATE);
+    bool fixed = flags & SK_MAP_FIXED;
+    bool aligned = ((offset | length | address) & PAGE_MASK) == 0;
+    if (!prot_is_good(prot) || !aligned || length == 0 || fixed != (address != 0)) {
+        return SK_INVALID_ARGS;
+    }
+    if (offset > memory->size || length > memory->size - offset) {
+        return SK_OUT_OF_RANGE;
+    }
+    if (fixed && !range_is_user(address, length)) {
+        return SK_INVALID_ARGS;
+    }
+    uint32_t prot_max = prot_of_rights(rights);
+    if ((prot & ~prot_max) != 0) {
+        return SK_ACCESS_DENIED;
+    }
+    status_t status = SK_OK;
+    lock_acquire(&space->lock);
+    if (space->closed) {
+        status = SK_BAD_STATE;
+    } else if (!fixed) {
+        status = place_find(space, length, &address);
+    } else if (!range_is_free(space, address, address + length)) {
+        status = SK_EXISTS;
+    }
+    if (status == SK_OK) {
+        struct region model = {.start = address,
+                               .end = address + length,
+                               .offset = offset,
+                               .memory = memory,
+                               .prot = prot,
+                               .prot_max = prot_max};
+        status = region_add(space, &model, prot != 0 && (flags & SK_MAP_POPULATE));
+    }
+    lock_release(&space->lock);
+    if (status == SK_OK) {
+        *mapped_at = address;
+        if (prot & SK_PROT_EXECUTE) {
+            cpu_fence_code_all();
+        }
+    }
+    return status;
+}
+
+/* Cuts a region in two at `va`, if it reaches over it. Space lock held. */
+static status_t region_cut(struct address_space *space, vaddr_t va)
+{
+    struct region *region = region_find(space, va);
+    if (region == NULL || region->start == va) {
+        return SK_OK;
+    }
+    struct region *upper;
+    status_t status = region_alloc(space, &upper);
+    if (status != SK_OK) {
+        return status;
+    }
+    *upper = *region;
+    upper->start = va;
+    upper->offset += va - region->start;
+    object_get(&upper->memory->object);
+    region->end = va;
+    RB_INSERT(region_tree, &space->regions, upper);
+    return SK_OK;
+}
+
+status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t length)
+{
+    if (((address | length) & PAGE_MASK) != 0 || length == 0 || !range_is_user(address, length)) {
+        return SK_INVALID_ARGS;
+    }
+    vaddr_t end = address + length;
+    lock_acquire(&space->lock);
+    status_t status = SK_OK;
+    if (range_is_free(space, address, end)) {
+        status = SK_NOT_FOUND;
+    }
+    if (status == SK_OK) {
+        status = region_cut(space, address);
+    }
+    if (status == SK_OK) {
+        status = region_cut(space, end);
+    }
+    if (status == SK_OK) {
+        struct region *region = region_at_or_after(space, address);
+        while (region != NULL && region->start < end) {
+            uint64_t pages = (region->end - region->start) / PAGE_SIZE;
+            space->populated -= mmu_unmap(&space->arch, region->start, pages);
+            region = RB_NEXT(region_tree, &space->regions, region);
+        }
+        /* No hart reaches the pages any more before the memory objects are let go. */
+        mmu_flush(&space->arch, address, length / PAGE_SIZE);
+        while ((region = region_at_or_after(space, address)) != NULL && region->start < end) {
+            RB_REMOVE(region_tree, &space->regions, region);
+            region_free(space, region);
+        }
+    }
+    lock_release(&space->lock);
+    return status;
+}
+
+/* SK_OK if [address, end) is mapped without a hole and `prot` is allowed everywhere. Lock held. */
+static status_t protect_check(struct address_space *space, vaddr_t address, vaddr_t end,
+                              uint32_t prot)
+{
+    while (address < end) {
+        const struct region *region = region_find(space, address);
+        if (region == NULL) {
+            return SK_NOT_FOUND;
+        }
+        if ((prot & ~region->prot_max) != 0) {
+            return SK_ACCESS_DENIED;
+        }
+        address = region->end;
+    }
+    return SK_OK;
+}
+
+status_t space_protect(struct address_space *space, vaddr_t address, uint64_t length, uint32_t prot)
+{
+    if (((address | length) & PAGE_MASK) != 0 || length == 0 || !range_is_user(address, length) ||
+        !prot_is_good(prot)) {
+        return SK_INVALID_ARGS;
+    }
+    vaddr_t end = address + length;
+    lock_acquire(&space->lock);
+    status_t status = protect_check(space, address, end, prot);
+    if (status == SK_OK) {
+        status = region_cut(space, address);
+    }
+    if (status == SK_OK) {
+        status = region_cut(space, end);
+    }
+    if (status == SK_OK) {
+        struct region *region = region_find(space, address);
+        for (; region != NULL && region->start < end;
+             region = RB_NEXT(region_tree, &space->regions, region)) {
+            region->prot = prot;
+        }
+        if (prot == 0) {
+            space->populated -= mmu_unmap(&space->arch, address, length / PAGE_SIZE);
+        } else {
+            mmu_protect(&space->arch, address, length / PAGE_SIZE, prot);
+        }
+        mmu_flush(&space->arch, address, length / PAGE_SIZE);
+    }
+    lock_release(&space->lock);
+    if (status == SK_OK && (prot & SK_PROT_EXECUTE)) {
+        cpu_fence_code_all();
+    }
+    return status;
+}
+
+/* Enters what follows a faulting page where the frames exist anyway. Failing is no harm. Lock held. */
+static void fault_around(struct address_space *space, const struct region *region, vaddr_t va)
+{
+    if (region->memory->kind == MEMORY_ANONYMOUS) {
+        return;
+    }
+    vaddr_t end = va + FAULT_AROUND_PAGES * PAGE_SIZE;
+    end = end < region->end ? end : region->end;
+    for (va += PAGE_SIZE; va < end; va += PAGE_SIZE) {
+        if (page_enter(space, region, va) != SK_OK) {
+            return;
+        }
+    }
+}
+
+status_t space_populate(struct address_space *space, vaddr_t va, uint32_t prot)
+{
+    vaddr_t page = va & ~PAGE_MASK;
+    status_t status = SK_BAD_ADDRESS;
+    lock_acquire(&space->lock);
+    const struct region *region = region_find(space, va);
+    /* Memory that can be written can be read: RISC-V has no write-only pages. */
+    uint32_t effective = region == NULL ? 0 : region->prot;
+    effective |= effective & SK_PROT_WRITE ? SK_PROT_READ : 0;
+    if ((effective & prot) != 0 && !space->closed) {
+        paddr_t pa;
+        status = SK_OK;
+        if (!mmu_lookup(&space->arch, va, prot, &pa)) {
+            status = page_enter(space, region, page);
+            if (status == SK_OK) {
+                fault_around(space, region, page);
+            }
+        }
+        mmu_flush_new(&space->arch, page);
+    }
+    lock_release(&space->lock);
+    return status;
+}
+
+/* Finds the kernel's view of the page at `va`. Space lock held. */
+static status_t page_find(struct address_space *space, vaddr_t va, uint32_t prot, char **page)
+{
+    paddr_t pa;
+    if (!mmu_lookup(&space->arch, va, prot, &pa)) {
+        return SK_PENDING;
+    }
+    const struct region *region = region_find(space, va);
+    if (region == NULL || region->memory->kind == MEMORY_DEVICE) {
+        return SK_BAD_ADDRESS; /* registers are no place to copy from or to */
+    }
+    *page = phys_to_virt(pa);
+    return SK_OK;
+}
+
+/* Copies between kernel and user memory. Exactly one of `to` and `from` is set. */
+static status_t space_copy(struct address_space *space, vaddr_t user, void *to, const void *from,
+                           size_t size, vaddr_t *missing)
+{
+    status_t status = SK_OK;
+    if (size == 0) {
+        return SK_OK;
+    }
+    if (!range_is_user(user, size)) {
+        return SK_BAD_ADDRESS;
+    }
+    lock_acquire(&space->lock);
+    for (size_t done = 0; done < size;) {
+        size_t part = PAGE_SIZE - ((user + done) & PAGE_MASK);
+        part = part < size - done ? part : size - done;
+        char *page;
+        status = page_find(space, user + done, to != NULL ? SK_PROT_READ : SK_PROT_WRITE, &page);
+        if (status != SK_OK) {
+            *missing = user + done;
+            break;
+        }
+        if (to != NULL) {
+            memcpy((char *)to + done, page, part);
+        } else {
+            memcpy(page, (const char *)from + done, part);
+        }
+        done += part;
+    }
+    lock_release(&space->lock);
+    return status;
+}
+
+status_t space_read(struct address_space *space, void *to, vaddr_t from, size_t size,
+                    vaddr_t *missing)
+{
+    return space_copy(space, from, to, NULL, size, missing);
+}
+
+status_t space_write(struct address_space *space, vaddr_t to, const void *from, size_t size,
+                     vaddr_t *missing)
+{
+    return space_copy(space, to, NULL, from, size, missing);
+}
+
+status_t space_copy_in(struct address_space *space, void *to, vaddr_t from, size_t size)
+{
+    vaddr_t missing;
+    status_t status;
+    while ((status = space_read(space, to, from, size, &missing)) == SK_PENDING) {
+        status = space_populate(space, missing, SK_PROT_READ);
+        if (status != SK_OK) {
+            break;
+        }
+    }
+    return status;
+}
+
+status_t space_copy_out(struct address_space *space, vaddr_t to, const void *from, size_t size)
+{
+    vaddr_t missing;
+    status_t status;
+    while ((status = space_write(space, to, from, size, &missing)) == SK_PENDING) {
+        status = space_populate(space, missing, SK_PROT_WRITE);
+        if (status != SK_OK) {
+            break;
+        }
+    }
+    return status;
+}
+
+status_t space_identify(struct address_space *space, vaddr_t va, struct memory **memory,
+                        uint64_t *offset)
+{
+    status_t status = SK_BAD_ADDRESS;
+    lock_acquire(&space->lock);
+    const struct region *region = region_find(space, va);
+    if (region != NULL && (region->prot & (SK_PROT_READ | SK_PROT_WRITE)) != 0 &&
+        region->memory->kind != MEMORY_DEVICE) {
+        *memory = region->memory;
+        *offset = region->offset + (va - region->start);
+        object_get(&region->memory->object);
+        status = SK_OK;
+    }
+    lock_release(&space->lock);
+    return status;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * System calls on jobs: they check, then call one function.
+ */
+#include <arch/cpu.h>
+#include <kernel/handle.h>
+#include <kernel/job.h>
+#include <kernel/process.h>
+#include <kernel/syscall.h>
+#include <kernel/syscalls.h>
+
+/* Processes told to end in one entry: each costs a few hundred instructions a thread. */
+#define KILLS_PER_STEP 16u
+
+status_t sys_job_create(struct thread *self, struct capability parent, vaddr_t budget,
+                        handle_t *handle)
+{
+    struct sk_budget wanted;
+    status_t status = space_copy_in(&self->process->space, &wanted, budget, sizeof(wanted));
+    if (status != SK_OK) {
+        return status;
+    }
+    const uint64_t limit[BUDGET_KINDS] = {
+        [BUDGET_PAGES] = wanted.pages,     [BUDGET_OBJECTS] = wanted.objects,
+        [BUDGET_HANDLES] = wanted.handles, [BUDGET_MESSAGES] = wanted.messages,
+        [BUDGET_THREADS] = wanted.threads,
+    };
+    struct job *job;
+    status = job_create(container_of(parent.object, struct job, object), limit, &job);
+    return status != SK_OK ? status : handle_add_new(self->process, &job->object, handle);
+}
+
+status_t sys_job_kill(struct thread *self, struct capability job)
+{
+    for (uint32_t i = 0; i < KILLS_PER_STEP; i++) {
+        if (job_kill_step(container_of(job.object, struct job, object))) {
+            return SK_OK;
+        }
+    }
+    /* There are more: the call runs again, after whatever else is due. */
+    frame_restart(&self->frame);
+    return SYSCALL_DONE;
+}
