@@ -80,6 +80,20 @@ struct capability capability_make(struct object *object, uint32_t rights)
     return (struct capability){object, rights};
 }
 
+bool capability_copy(struct object *object, uint32_t rights, struct capability *copy)
+{
+    uint32_t handles = atomic_load_explicit(&object->handles, memory_order_relaxed);
+    do {
+        if (handles == 0) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&object->handles, &handles, handles + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    object_get(object);
+    *copy = (struct capability){object, rights};
+    return true;
+}
+
 void capability_drop(struct capability capability)
 {
     struct object *object = capability.object;

@@ -90,6 +90,7 @@ status_t process_create(struct job *job, const char *name, struct process **resu
     object_get(&job->object);
     handle_table_init(&process->handles, job);
     process->state = SK_PROCESS_NEW;
+    process->starting = false;
     process->exit_reason = SK_EXIT_NONE;
     process->exit_code = 0;
     list_init(&process->threads);
@@ -122,16 +123,46 @@ fail_space:
     return status;
 }
 
-/* NEW to RUNNING, once. */
-static bool start_commit(struct process *process)
+/* This hart reaps the process. Process lock not held; called once per process. */
+static void reaper_add(struct process *process)
+{
+    object_get(&process->object);
+    list_append(&cpu_hart()->reaper, &process->reaper_link);
+}
+
+/* Only one start at a time, and nobody reaps the process meanwhile. */
+static status_t start_begin(struct process *process)
 {
     lock_acquire(&process->lock);
-    bool fresh = process->state == SK_PROCESS_NEW && process->thread_count == 1;
-    if (fresh) {
+    bool fresh = process->state == SK_PROCESS_NEW && !process->starting;
+    process->starting = process->starting || fresh;
+    lock_release(&process->lock);
+    return fresh ? SK_OK : SK_BAD_STATE;
+}
+
+/* NEW to RUNNING if the start went well and nobody has ended the process; true if it runs now. */
+static bool start_finish(struct process *process, bool well)
+{
+    lock_acquire(&process->lock);
+    process->starting = false;
+    well = well && process->state == SK_PROCESS_NEW;
+    if (well) {
         process->state = SK_PROCESS_RUNNING;
     }
+    bool ended = process->state == SK_PROCESS_DYING && process->thread_count == 0;
     lock_release(&process->lock);
-    return fresh;
+    if (ended) {
+        reaper_add(process);
+    }
+    return well;
+}
+
+/* A thread that never runs: it ends as soon as it would. */
+static void thread_discard(struct thread *thread)
+{
+    atomic_fetch_or(&thread->pending, THREAD_PENDING_KILL);
+    thread_ready(thread);
+    object_put(&thread->object);
 }
 
 status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
@@ -140,12 +171,14 @@ status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
 {
     struct thread *thread;
     handle_t given = argument;
-    struct capability capability;
-    status_t status;
+    status_t status = start_begin(process);
+    if (status != SK_OK) {
+        return status;
+    }
     if (giver != NULL) {
         status = handle_reserve(giver, &argument, 1);
         if (status != SK_OK) {
-            return status;
+            goto fail_reserve;
         }
         status = handle_room(process, &given, 1);
         if (status != SK_OK) {
@@ -156,18 +189,15 @@ status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
     if (status != SK_OK) {
         goto fail_thread;
     }
-    if (!start_commit(process)) {
-        /* Started twice at once, or ended meanwhile: this thread ends before it runs. */
-        status = SK_BAD_STATE;
-        atomic_fetch_or(&thread->pending, THREAD_PENDING_KILL);
-        thread_ready(thread);
-        object_put(&thread->object);
-        goto fail_thread;
-    }
-    /* Point of no return. */
+    /* Point of no return: even if the process has been told to end, it has the handle. */
     if (giver != NULL) {
+        struct capability capability;
         handle_take(giver, &argument, 1, &capability);
         handle_fill(process, &given, 1, &capability);
+    }
+    if (!start_finish(process, true)) {
+        thread_discard(thread);
+        return SK_BAD_STATE;
     }
     *result = thread;
     thread_ready(thread);
@@ -181,14 +211,9 @@ fail_room:
     if (giver != NULL) {
         handle_unreserve(giver, &argument, 1);
     }
+fail_reserve:
+    start_finish(process, false);
     return status;
-}
-
-/* This hart reaps the process. Process lock not held; called once per process. */
-static void reaper_add(struct process *process)
-{
-    object_get(&process->object);
-    list_append(&cpu_hart()->reaper, &process->reaper_link);
 }
 
 /* A thread that has not been told to end yet, +1; NULL when all have. Process lock held. */
@@ -209,6 +234,7 @@ void process_end(struct process *process, enum sk_exit_reason reason, int64_t co
     lock_acquire(&process->lock);
     bool first = process->state < SK_PROCESS_DYING;
     bool empty = process->thread_count == 0;
+    bool starting = process->starting;
     if (first) {
         __atomic_store_n(&process->state, SK_PROCESS_DYING, __ATOMIC_RELAXED);
         process->exit_reason = reason;
@@ -220,7 +246,9 @@ void process_end(struct process *process, enum sk_exit_reason reason, int64_t co
         return;
     }
     if (empty) {
-        reaper_add(process);
+        if (!starting) {
+            reaper_add(process);
+        }
         return;
     }
     while (thread != NULL) {
@@ -238,7 +266,7 @@ void process_thread_ended(struct process *process, struct thread *thread)
     lock_acquire(&process->lock);
     list_remove(&thread->process_link);
     process->ended_run_time_ns += thread->run_time_ns;
-    bool last = --process->thread_count == 0;
+    bool last = --process->thread_count == 0 && !process->starting;
     if (last && process->state < SK_PROCESS_DYING) {
         if (process->state == SK_PROCESS_NEW) {
             last = false; /* a failed start; the process is as it was */

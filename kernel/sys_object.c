@@ -22,7 +22,10 @@ status_t sys_handle_duplicate(struct thread *self, struct capability source, uin
     if ((rights & ~source.rights) != 0) {
         return SK_INVALID_ARGS;
     }
-    struct capability copy = capability_make(source.object, rights);
+    struct capability copy;
+    if (!capability_copy(source.object, rights, &copy)) {
+        return SK_BAD_HANDLE;
+    }
     status_t status = handle_add(self->process, copy, duplicate);
     if (status != SK_OK) {
         capability_drop(copy);

@@ -73,6 +73,9 @@ void object_destroy_later_ones(void);
 
 /* A capability to an object that the caller has a reference to. */
 struct capability capability_make(struct object *object, uint32_t rights);
+/* As capability_make, for an object that must not have been orphaned: false if its last handle has
+ * just been closed by another thread. */
+bool capability_copy(struct object *object, uint32_t rights, struct capability *copy);
 /* Gives up a capability. Closing may close others (messages in an inbox hold some): those are put on
  * this hart's list of the dead and released by kernel_exit in bounded steps, never by recursion. */
 void capability_drop(struct capability capability);

@@ -26,6 +26,7 @@ struct process {
     struct address_space space;
 
     uint32_t state;             /* [lock] enum sk_process_state */
+    bool starting;              /* [lock] process_start is at work: not to be reaped yet */
     uint32_t exit_reason;       /* [lock] enum sk_exit_reason */
     int64_t exit_code;          /* [lock] */
     struct list_node threads;   /* [lock] struct thread.process_link */
@@ -48,7 +49,8 @@ static inline struct process *process_from_object(struct object *object)
 /* The caller owns the reference. BAD_STATE, OVER_BUDGET, NO_MEMORY. */
 status_t process_create(struct job *job, const char *name, struct process **process);
 /* Starts the first thread with a handle in a0: `argument` of the process `giver`, which moves, or of
- * its own table if giver is NULL. Nothing moves on error. The caller owns the thread reference.
+ * its own table if giver is NULL. Nothing moves on error, unless somebody
+ * ends the process in the midst of it: then it has the handle. The caller owns the thread reference.
  * BAD_STATE (not NEW), those of handle_reserve, handle_room and thread_create. */
 status_t process_start(struct process *process, uint64_t entry, uint64_t stack, struct process *giver,
                        handle_t argument, uint32_t priority, struct thread **thread);
