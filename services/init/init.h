@@ -26,7 +26,7 @@ struct program {
     const char *name; /* of the process; the entry's unless that is the template */
     enum sk_init_state state;
     bool foreground;
-    bool settled; /* it has said that it is ready: no name that it may offer will come any more */
+    bool settled; /* no name that it may offer will come any more */
     uint32_t delegates;
     handle_t job, process; /* SK_HANDLE_NONE when it does not run */
     uint64_t process_id;

@@ -315,7 +315,7 @@ static status_t start(struct init *init, struct program *program)
 
 void program_start(struct init *init, struct program *program)
 {
-    program->settled = !program->entry->ready;
+    program->settled = program->entry->may_offer.count == 0;
     program->state = program->entry->ready ? SK_INIT_STARTING : SK_INIT_UP;
     status_t status = start(init, program);
     if (status == SK_OK) {

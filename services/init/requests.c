@@ -219,11 +219,11 @@ static status_t handle_no_device(struct init *init, struct requester *requester,
 static status_t handle_ready(struct init *init, struct requester *requester)
 {
     struct program *program = requester->program;
-    if (requester->delegated || program->state == SK_INIT_UP) {
+    if (requester->delegated) {
         return SK_OK;
     }
-    program->state = SK_INIT_UP;
     program->settled = true;
+    program->state = SK_INIT_UP;
     settle_waits(init);
     maybe_start_foreground(init);
     return SK_OK;

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The child of the process and broker tests. Its first argument is what it does:
+ *
+ *   exit N            ends with N
+ *   arguments A B...  answers on the boot channel with all arguments, a line each, then ends
+ *   environment       answers with its environment, a line each, then ends
+ *   wait              does nothing until it is killed
+ *   fault KIND        does something forbidden
+ *   exhaust           touches more memory than its job has
+ *   malloc            allocates until malloc says no; ends with 0 if it did say so
+ *   relay             sends a message on the boot handle "relay", then ends
+ *   serve NAME [N]    serves the name and answers calls; ends itself at its Nth connection
+ *   deaf              holds its control endpoint and never looks at it
+ *   connect NAME      connects to a service through its own "init"; ends with minus the status
+ *   spin              computes for ever
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sk/server.h>
+#include <sk/service.h>
+#include <sk/time.h>
+
+static void send_lines(char **strings)
+{
+    char text[1024];
+    size_t length = 0;
+    for (; *strings != NULL; strings++) {
+        size_t size = strlen(*strings);
+        if (length + size + 1 > sizeof text) {
+            break;
+        }
+        memcpy(text + length, *strings, size);
+        length += size;
+        text[length++] = '\n';
+    }
+    struct sk_out out = sk_out_bytes(text, length);
+    sk_channel_send(sk_boot_endpoint, &out);
+}
+
+static int recurse(_Atomic int depth)
+{
+    if (depth < 0) {
+        return 0;
+    }
+    _Atomic char frame[256];
+    atomic_store(&frame[0], (char)depth);
+    return recurse(depth + 1) + frame[0];
+}
+
+/* A word that is written to, in the read-only segments. */
+static const uint32_t constant = 7;
+
+/* Atomic, so that the compiler cannot reason the access away. */
+static void poke(uintptr_t address)
+{
+    atomic_store((_Atomic uint32_t *)address, 1);
+}
+
+static int fault(const char *kind)
+{
+    static uint32_t code[] = {0x00008067}; /* ret */
+    if (strcmp(kind, "null") == 0) {
+        poke(0);
+    } else if (strcmp(kind, "kernel") == 0) {
+        poke(0xffffffc000000000);
+    } else if (strcmp(kind, "rodata") == 0) {
+        poke((uintptr_t)&constant);
+    } else if (strcmp(kind, "text") == 0) {
+        poke((uintptr_t)&fault & ~(uintptr_t)3);
+    } else if (strcmp(kind, "execute-data") == 0) {
+        ((void (*)(void))code)();
+    } else if (strcmp(kind, "illegal") == 0) {
+        __builtin_trap();
+    } else if (strcmp(kind, "jump") == 0) {
+        ((void (*)(void))0x10)();
+    } else if (strcmp(kind, "stack") == 0) {
+        return recurse(0);
+    }
+    return 0;
+}
+
+static int exhaust(void)
+{
+    handle_t memory;
+    uint64_t address, size = (uint64_t)64 << 20;
+    if (sk_memory_create(sk_self_job, size, 0, &memory) != SK_OK ||
+        sk_memory_map(sk_self_process, memory, 0, size, 0, SK_PROT_READ | SK_PROT_WRITE,
+                      &address) != SK_OK) {
+        return 2;
+    }
+    for (uint64_t at = 0; at < size; at += SK_PAGE_SIZE) {
+        poke(address + at);
+    }
+    return 0;
+}
+
+static int use_malloc(void)
+{
+    for (int i = 0; i < 100000; i++) {
+        char *block = malloc(4000);
+        if (block == NULL) {
+            return i > 0 ? 0 : 2;
+        }
+        memset(block, 1, 4000);
+    }
+    return 3;
+}
+
+static int relay(void)
+{
+    uint64_t word = 42;
+    struct sk_out out = sk_out_bytes(&word, sizeof word);
+    return sk_channel_send(sk_boot_handle("relay"), &out) == SK_OK ? 0 : 1;
+}
+
+static int connections_left = -1;
+
+static status_t on_connect(struct sk_server *server, struct sk_client *client)
+{
+    if (connections_left > 0 && --connections_left == 0) {
+        exit(0);
+    }
+    return SK_OK;
+}
+
+/* Echoes the request with the status in front. */
+static status_t on_message(struct sk_server *server, struct sk_client *client, struct sk_in *in,
+                           struct sk_reply *reply)
+{
+    reply->length = in->length;
+    memcpy(reply->bytes, in->bytes, in->length);
+    memset(reply->bytes, 0, sizeof(int64_t));
+    return SK_OK;
+}
+
+static int serve(const char *name, int count)
+{
+    static const struct sk_server_ops ops = {.connect = on_connect, .message = on_message};
+    static struct sk_server server;
+    connections_left = count;
+    if (sk_server_init(&server, &ops, NULL) != SK_OK || sk_server_offer(&server, name) != SK_OK) {
+        return 1;
+    }
+    return sk_server_run(&server);
+}
+
+static _Noreturn void wait_for_ever(void)
+{
+    for (;;) {
+        sk_thread_sleep(SK_DEADLINE_NEVER);
+    }
+}
+
+static int connect_to(const char *name)
+{
+    handle_t endpoint;
+    return -sk_connect(name, sk_deadline_after(2 * SK_SECOND), &endpoint);
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    const char *value = argc > 2 ? argv[2] : "";
+    if (strcmp(mode, "exit") == 0) {
+        return atoi(value);
+    }
+    if (strcmp(mode, "arguments") == 0) {
+        send_lines(argv);
+        return 0;
+    }
+    if (strcmp(mode, "environment") == 0) {
+        send_lines(environ);
+        return 0;
+    }
+    if (strcmp(mode, "wait") == 0 || strcmp(mode, "deaf") == 0) {
+        wait_for_ever();
+    }
+    if (strcmp(mode, "fault") == 0) {
+        return fault(value);
+    }
+    if (strcmp(mode, "exhaust") == 0) {
+        return exhaust();
+    }
+    if (strcmp(mode, "malloc") == 0) {
+        return use_malloc();
+    }
+    if (strcmp(mode, "relay") == 0) {
+        return relay();
+    }
+    if (strcmp(mode, "serve") == 0) {
+        return serve(value, argc > 3 ? atoi(argv[3]) : -1);
+    }
+    if (strcmp(mode, "connect") == 0) {
+        return connect_to(value);
+    }
+    if (strcmp(mode, "spin") == 0) {
+        for (_Atomic uint64_t turns = 0;;) {
+            turns++;
+        }
+    }
+    return 99;
+}
