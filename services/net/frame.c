@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads the headers of frames that lwIP made. No state. Tests: tests/host/services/net/frame_test.c.
+ * Reads the headers of frames that lwIP made. No state. Tests: tests/host/services/net/test_parts.c.
  */
 #include "frame.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads `ip=`. No state, no system call. Tests: tests/host/services/net/ipconfig_test.c, and the
+ * Reads `ip=`. No state, no system call. Tests: tests/host/services/net/test_parts.c, and the
  * fuzzer beside it.
  */
 #include "ipconfig.h"

@@ -6,7 +6,7 @@
  * frees them. Packets to send are copied into transmit buffers, as lwIP's lie in many pieces in memory
  * that the device does not see. Everything the driver wrote is validated; a driver that writes
  * nonsense loses its client, and the machine its network, until the service restarts.
- * Tests: tests/host/services/net/link_test.c (frames), tests/qemu/net.
+ * Tests: tests/host/services/net/test_parts.c (frames), tests/qemu/net.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * function: of a counter for lwIP's random numbers, of the four addresses for initial sequence numbers
  * (RFC 6528). The key comes from the service "rng" where the machine has one; else from the jitter
  * of the clock and the device tree, whose /chosen holds a seed of the firmware's (docs/net.md).
- * One thread, no lock. Tests: tests/host/services/net/siphash_test.c.
+ * One thread, no lock. Tests: tests/host/services/net/test_parts.c.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SipHash-2-4, after the paper of Jean-Philippe Aumasson and Daniel J. Bernstein (2012). No state.
- * Tests: tests/host/services/net/siphash_test.c, with the paper's vector.
+ * Tests: tests/host/services/net/test_parts.c, with the paper's vector.
  */
 #include "siphash.h"
 

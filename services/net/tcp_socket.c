@@ -6,7 +6,7 @@
  * announces is never more than the ring's free room, because it grows only by what the program has
  * consumed. Bytes to send are not copied: lwIP's segments point into the ring, and the ring's tail
  * moves when they are acknowledged. FIN goes out after the last byte of the ring.
- * Tests: tests/host/services/net/session_test.c, tests/qemu/net.
+ * Tests: tests/host/services/net/test_sockets.c, tests/qemu/net.
  */
 #include "session.h"
 

@@ -2,7 +2,7 @@
 /*
  * UDP sockets: whole datagrams between a slot's data rings and lwIP. One thread, no lock. A datagram
  * that finds no room in the ring is dropped, as UDP may.
- * Tests: tests/host/services/net/session_test.c, tests/qemu/net.
+ * Tests: tests/host/services/net/test_sockets.c, tests/qemu/net.
  */
 #include "session.h"
 

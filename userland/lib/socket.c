@@ -3,7 +3,7 @@
  * Sessions with the net service: the two rings of slot numbers, reports, waiting, calls.
  * A session belongs to one thread; there is no lock. Nothing the service wrote is trusted further
  * than this session: an impossible value ends it (`dead`).
- * Tests: tests/host/userland/socket_test.c, tests/qemu/net.
+ * Tests: tests/host/services/net/test_sockets.c, tests/qemu/net.
  */
 #include "socket_internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TCP sockets of programs: reading and writing the data rings, accepting, connecting.
- * No lock: a session belongs to one thread. Tests: tests/host/userland/socket_test.c, tests/qemu/net.
+ * No lock: a session belongs to one thread. Tests: tests/host/services/net/test_sockets.c, tests/qemu/net.
  */
 #include "socket_internal.h"
 
@@ -28,7 +28,7 @@ status_t sk_tcp_accept(struct sk_socket *listener, struct sk_socket **connection
     if ((sk_socket_events(first) & (SK_SOCKET_READABLE | SK_SOCKET_END | SK_SOCKET_FAILED)) != 0) {
         socket_make_ready(first); /* what was named while nobody knew the connection */
     }
-    socket_name(listener); /* there is room in the backlog again */
+    socket_name(first); /* there is room in the backlog again */
     *connection = first;
     return SK_OK;
 }

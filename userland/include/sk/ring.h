@@ -18,7 +18,7 @@
  *
  * Without either fence both may read the old value and the consumer sleeps for ever.
  *
- * No lock: a struct sk_ring belongs to one thread. Tests: tests/host/userland/test_ring.c.
+ * No lock: a struct sk_ring belongs to one thread. Tests: tests/host/services/net/test_ring.c.
  */
 #ifndef SK_RING_H
 #define SK_RING_H
