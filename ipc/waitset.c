@@ -246,17 +246,20 @@ static status_t member_link(struct member *member, struct object *object)
     struct waitset *waitset = member->waitset;
     status_t status = SK_OK;
     lock_acquire(object->lock);
+    lock_acquire(waitset->object.lock);
     if (member_find(waitset, object) != NULL) {
         status = SK_EXISTS;
-    } else if (atomic_load_explicit(&object->handles, memory_order_relaxed) == 0) {
-        status = SK_BAD_HANDLE;
+    } else if (atomic_load_explicit(&object->handles, memory_order_relaxed) == 0 ||
+               waitset->orphaned) {
+        status = SK_BAD_HANDLE; /* closed between the look-up and here */
     } else {
         member->observer.object = object;
         object_get(object);
         list_append(&object->observers, &member->observer.link);
-        lock_acquire(waitset->object.lock);
         list_append(&waitset->members, &member->member_link);
-        lock_release(waitset->object.lock);
+    }
+    lock_release(waitset->object.lock);
+    if (status == SK_OK) {
         member_activate(&member->observer);
     }
     lock_release(object->lock);

@@ -103,10 +103,6 @@ static void end_if_quiet(struct job *job)
         if (!wanted || job->parent == NULL || !is_quiet(job)) {
             return;
         }
-        job->ended = true;
-        lock_acquire(job->object.lock);
-        object_notify(&job->object, SK_SIGNAL_TERMINATED);
-        lock_release(job->object.lock);
         lock_acquire(&job->budget_lock);
         job->heir = job->parent;
         uint64_t unused[BUDGET_KINDS];
@@ -118,6 +114,11 @@ static void end_if_quiet(struct job *job)
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
             limit_give(job->heir, kind, unused[kind]);
         }
+        /* Told last, so that whoever sees the end finds the budget back with the parent. */
+        job->ended = true;
+        lock_acquire(job->object.lock);
+        object_notify(&job->object, SK_SIGNAL_TERMINATED);
+        lock_release(job->object.lock);
         job = job->parent;
     }
 }

@@ -303,7 +303,7 @@ bool process_reap_step(void)
     bool more = message_release_step();
     more = memory_release_step() || more;
     if (list_empty(&hart->reaper)) {
-        return more;
+        return more || !list_empty(&hart->dead_objects);
     }
     struct process *process = list_first(&hart->reaper, struct process, reaper_link);
     switch (process->reaper_stage) {
@@ -328,7 +328,8 @@ bool process_reap_step(void)
         }
         break;
     }
-    return more || !list_empty(&hart->reaper) || !list_empty(&hart->dead_messages);
+    return more || !list_empty(&hart->reaper) || !list_empty(&hart->dead_messages) ||
+           !list_empty(&hart->dead_objects);
 }
 
 void process_info(struct process *process, struct sk_process_info *info)

@@ -308,6 +308,10 @@ status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t leng
             RB_REMOVE(region_tree, &space->regions, region);
             region_free(space, region);
         }
+        /* Used again first, so that page tables do not pile up. */
+        if (address >= PLACE_BASE && address < space->place) {
+            space->place = address;
+        }
     }
     lock_release(&space->lock);
     return status;

@@ -91,6 +91,8 @@ status_t sys_object_wait(struct thread *self, struct capability capability, uint
     *observed = object_take(object, signals);
     if (*observed != 0) {
         status = SK_OK;
+    } else if (atomic_load_explicit(&object->handles, memory_order_relaxed) == 0) {
+        status = SK_BAD_STATE; /* closed between the look-up and here: nobody would tell us */
     } else if (deadline == SK_DEADLINE_POLL) {
         status = SK_TIMED_OUT;
     } else {

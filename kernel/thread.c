@@ -260,8 +260,8 @@ static void settle_priority(struct thread *thread)
 void thread_donate(struct thread *donee, struct thread *caller)
 {
     uint32_t lent = atomic_load_explicit(&caller->priority, memory_order_relaxed);
-    if (lent <= atomic_load_explicit(&donee->priority, memory_order_relaxed)) {
-        return; /* It runs at least as high already; what raised it has its own end. */
+    if (lent <= __atomic_load_n(&donee->base_priority, __ATOMIC_RELAXED)) {
+        return; /* It runs at least as high whatever others lend it. */
     }
     lock_acquire(&donee->lock);
     if (atomic_load_explicit(&donee->state, memory_order_relaxed) != THREAD_DEAD) {
