@@ -14,8 +14,6 @@
 #include <sk/service.h>
 #include <sk/time.h>
 
-#include "../../userland/lib/boot.h"
-
 static struct init the_init;
 
 void say(const char *format, ...)
@@ -64,7 +62,7 @@ static void take_resources(struct init *init)
     init->bootfs = sk_boot_handle("bootfs");
     init->dtb = sk_boot_handle("dtb");
     check(sk_resource_create(init->root, SK_RESOURCE_LOG, 0, 0, &init->log), "no log");
-    boot_add_handle("log", init->log);
+    sk_boot_handle_add("log", init->log);
     check(sk_resource_create(init->root, SK_RESOURCE_INSPECT, 0, 0, &init->inspect),
           "no statistics");
     struct sk_job_info job = {0};

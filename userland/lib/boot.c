@@ -60,7 +60,7 @@ handle_t sk_boot_handle_take(const char *name)
     return handle;
 }
 
-status_t boot_add_handle(const char *name, handle_t handle)
+status_t sk_boot_handle_add(const char *name, handle_t handle)
 {
     if (table_count == BOOT_HANDLES_MAX) {
         return SK_TOO_BIG;
@@ -93,7 +93,7 @@ static status_t receive_more(handle_t endpoint, bool *more)
         }
         names_used++;
         strcpy(copy, strings[i]);
-        status = boot_add_handle(copy, handles[i]);
+        status = sk_boot_handle_add(copy, handles[i]);
     }
     *more = header.more != 0;
     return status;
@@ -120,7 +120,7 @@ status_t boot_receive(handle_t endpoint, struct boot_arguments *arguments)
         return SK_TOO_BIG;
     }
     for (size_t i = 0; status == SK_OK && i < header.handle_count; i++) {
-        status = boot_add_handle(strings[before + i], handles[i]);
+        status = sk_boot_handle_add(strings[before + i], handles[i]);
     }
     bool more = header.more != 0;
     while (status == SK_OK && more) {

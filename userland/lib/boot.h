@@ -34,9 +34,6 @@ status_t boot_parse(char *message, size_t length, size_t handle_count,
  */
 status_t boot_receive(handle_t endpoint, struct boot_arguments *arguments);
 
-/* Adds a handle to the table, for a process that makes its own. TOO_BIG. */
-status_t boot_add_handle(const char *name, handle_t handle);
-
 /*
  * The inverse of boot_parse: writes a message of at most SK_MESSAGE_BYTES_MAX bytes. `strings` are
  * the arguments, the environment and the names, counted by the header's fields; its other fields but

@@ -20,6 +20,9 @@ extern const char *sk_self_name; /* argv[0], or "?" */
 handle_t sk_boot_handle(const char *name);
 /* The same, and forgets it: the handle is the caller's from now on. */
 handle_t sk_boot_handle_take(const char *name);
+/* Adds a handle under a name that must stay valid, as if it had come at the start. TOO_BIG. Only
+ * before other threads exist. */
+status_t sk_boot_handle_add(const char *name, handle_t handle);
 
 /*
  * Connects to a service by name. *endpoint is the caller's. A service that is still starting is no
