@@ -343,6 +343,12 @@ bool platform_read(struct platform *p, const void *tree)
     if (error != 0) {
         return refuse(&r, "device tree", "header:", fdt_strerror(error));
     }
+    if (fdt_totalsize(tree) > PLATFORM_TREE_BYTES_MAX) {
+        return refuse(&r, "device tree", "header:", "too large");
+    }
+    if (fdt_off_mem_rsvmap(tree) % 8 != 0 || fdt_off_dt_struct(tree) % 4 != 0) {
+        return refuse(&r, "device tree", "header:", "misaligned blocks");
+    }
     copy_string(&r, 0, "model", p->model, sizeof p->model);
     return read_memory(&r) && read_reserved(&r) && read_harts(&r) && read_plic(&r) &&
            read_chosen(&r);

@@ -17,12 +17,12 @@
 #include <arch/mmu.h>
 #include <arch_impl/offsets.h>
 #include <kernel/page.h>
+#include <kernel/platform.h>
 
 /* Enough for the image, the stacks and eight ranges of RAM with ragged ends. */
 #define TABLES 20u
 #define KERNEL_PAGE (PTE_G | PTE_A | PTE_D)
 #define KERNEL_RW (KERNEL_PAGE | PTE_R | PTE_W)
-#define TREE_BYTES_MAX (4u << 20)
 #define TREE_MAGIC 0xd00dfeedu
 
 _Static_assert(DEVICE_BASE / GIGAPAGE == IMAGE_BASE / GIGAPAGE, "they share a root entry");
@@ -126,7 +126,8 @@ uint64_t early_map(paddr_t tree_pa)
     const uint32_t *tree = (const uint32_t *)tree_pa;
     if (tree_pa != 0 && tree_pa % 8 == 0 && big_endian(tree[0]) == TREE_MAGIC) {
         uint32_t size = big_endian(tree[1]);
-        kernel_map_ram(tree_pa, tree_pa + (size < TREE_BYTES_MAX ? size : TREE_BYTES_MAX));
+        kernel_map_ram(tree_pa,
+                       tree_pa + (size < PLATFORM_TREE_BYTES_MAX ? size : PLATFORM_TREE_BYTES_MAX));
     }
     early_satp = SATP_SV39 | (paddr_t)tables[0] >> 12;
     return early_satp;

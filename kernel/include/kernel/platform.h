@@ -10,6 +10,7 @@
 
 #define PLATFORM_RANGES_MAX 32u
 #define PLATFORM_HARTS_MAX 16u
+#define PLATFORM_TREE_BYTES_MAX (4u << 20)
 
 struct platform_range {
     paddr_t start, end;
