@@ -30,6 +30,8 @@ void power_off(struct init *init, enum sk_power_op operation, enum sk_power_reas
     for (uint32_t i = init->program_count; i-- > 0;) {
         program_stop(init, &init->programs[i]);
     }
+    /* Not every firmware passes the reason on, so whoever reads the console is told too. */
+    say("switching off: %s", reason == SK_POWER_SUCCESS ? "success" : "failure");
     handle_t power;
     status_t status = sk_resource_create(init->root, SK_RESOURCE_POWER, 0, 0, &power);
     if (status == SK_OK) {
