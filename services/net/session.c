@@ -248,6 +248,24 @@ void session_orphan(struct net_session *session)
     }
 }
 
+/* An address that this machine has, or any of them. */
+static bool is_local(const struct sk_net_address *address)
+{
+    ip_addr_t ip = address_to_lwip(address);
+    struct netif *netif;
+
+    if (ip_addr_isany_val(ip) || address->ip[0] == 127) {
+        return true;
+    }
+    NETIF_FOREACH(netif)
+    {
+        if (ip4_addr_eq(netif_ip4_addr(netif), ip_2_ip4(&ip))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 status_t session_socket(struct net_session *session, const struct sk_net_socket_request *request,
                         uint32_t *slot)
 {
@@ -256,6 +274,9 @@ status_t session_socket(struct net_session *session, const struct sk_net_socket_
 
     if (binds && port != 0 && port < SK_NET_LOW_PORT && !session->may_use_low_ports) {
         return SK_NOT_ALLOWED;
+    }
+    if (binds && !is_local(&request->address)) {
+        return SK_UNREACHABLE;
     }
     switch (request->op) {
     case SK_NET_OP_LISTEN:

@@ -209,7 +209,8 @@ static void wrong_addresses(void **state)
     assert_int_equal(sk_tcp_listen(net, sk_net_any(PORT), 16, SOON, &made), SK_ADDRESS_IN_USE);
     assert_int_equal(sk_tcp_listen(net, sk_net_any(9001), 0, SOON, &made), SK_INVALID_ARGS);
     assert_int_equal(sk_tcp_listen(net, sk_net_any(9001), 256, SOON, &made), SK_INVALID_ARGS);
-    (void)foreign;
+    assert_int_equal(sk_tcp_listen(net, foreign, 1, SOON, &made), SK_UNREACHABLE);
+    assert_int_equal(sk_udp_open(net, foreign, SOON, &made), SK_UNREACHABLE);
 }
 
 static void low_ports_need_the_grant(void **state)
