@@ -70,7 +70,8 @@ static void take_resources(struct init *init)
     struct sk_job_info job = {0};
     uint64_t written;
     check(sk_object_info(sk_self_job, &job, sizeof job, &written), "no budget");
-    init->pages = job.limit.pages - job.used.pages;
+    init->budget = job.limit;
+    init->budget.pages -= job.used.pages;
 }
 
 static void map_archive(struct init *init)

@@ -61,7 +61,7 @@ struct init {
     struct program programs[PROGRAMS_MAX]; /* in the order of starting */
     struct program *foreground;            /* started when all others are ready; NULL: none */
     uint64_t foreground_deadline;
-    uint64_t pages; /* that init's job had at the start: what percentages are of */
+    struct sk_budget budget; /* what init's job had at the start: what percentages are of */
     handle_t root, log, inspect, bootfs, dtb;
     const void *archive; /* the boot archive, mapped */
     uint64_t archive_size;

@@ -190,47 +190,66 @@ static status_t key_manual(struct line *line, struct manifest_program *program)
     return SK_OK;
 }
 
-/* "pages=5%" is a share of what init has. */
-static bool parse_pages(char *value, struct manifest_program *program)
+static const struct {
+    const char *word;
+    size_t offset; /* in struct sk_budget */
+} budget_words[] = {
+    {"pages", offsetof(struct sk_budget, pages)},
+    {"objects", offsetof(struct sk_budget, objects)},
+    {"handles", offsetof(struct sk_budget, handles)},
+    {"messages", offsetof(struct sk_budget, messages)},
+    {"threads", offsetof(struct sk_budget, threads)},
+};
+#define BUDGET_WORDS (sizeof budget_words / sizeof budget_words[0])
+
+static uint64_t *budget_field(struct sk_budget *budget, size_t index)
 {
-    size_t length = strlen(value);
+    return (uint64_t *)((char *)budget + budget_words[index].offset);
+}
+
+/* "64", or "5%": a share of what init has. */
+static bool set_budget(struct manifest_program *program, size_t index, const char *value)
+{
+    char digits[24];
     uint64_t number;
-    if (length > 0 && value[length - 1] == '%') {
-        value[length - 1] = 0;
-        bool good = parse_number(value, 100, &number) && number > 0;
-        value[length - 1] = '%';
-        program->page_percent = good ? (uint32_t)number : 0;
-        return good;
+    size_t length = strlen(value);
+    bool share = length > 0 && value[length - 1] == '%';
+    if (length >= sizeof digits) {
+        return false;
     }
-    program->page_percent = 0;
-    return parse_number(value, UINT32_MAX, &program->budget.pages);
+    memcpy(digits, value, length + 1);
+    if (share) {
+        digits[length - 1] = 0;
+    }
+    if (!parse_number(digits, share ? 100 : UINT32_MAX, &number) || (share && number == 0)) {
+        return false;
+    }
+    *budget_field(&program->percent, index) = share ? number : 0;
+    *budget_field(&program->budget, index) = share ? 0 : number;
+    return true;
+}
+
+/* "pages=64", "objects=5%", or "5%" for every kind. */
+static bool parse_budget(struct manifest_program *program, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    bool good = false;
+    for (size_t i = 0; i < BUDGET_WORDS; i++) {
+        if (equals == NULL) {
+            good = strchr(word, '%') != NULL && set_budget(program, i, word);
+        } else if (strlen(budget_words[i].word) == (size_t)(equals - word) &&
+                   strncmp(budget_words[i].word, word, (size_t)(equals - word)) == 0) {
+            return set_budget(program, i, equals + 1);
+        }
+    }
+    return good;
 }
 
 static status_t key_budget(struct line *line, struct manifest_program *program)
 {
-    struct {
-        const char *word;
-        uint64_t *value;
-    } numbers[] = {
-        {"objects", &program->budget.objects},
-        {"handles", &program->budget.handles},
-        {"messages", &program->budget.messages},
-        {"threads", &program->budget.threads},
-    };
     for (uint32_t i = 1; i < line->count; i++) {
-        char *word = line->words[i], *equals = strchr(word, '=');
-        size_t length = equals != NULL ? (size_t)(equals - word) : 0;
-        bool good = false;
-        if (length == 5 && strncmp(word, "pages", length) == 0) {
-            good = parse_pages(equals + 1, program);
-        }
-        for (size_t n = 0; length != 0 && n < sizeof numbers / sizeof numbers[0]; n++) {
-            if (strlen(numbers[n].word) == length && strncmp(word, numbers[n].word, length) == 0) {
-                good = parse_number(equals + 1, UINT32_MAX, numbers[n].value);
-            }
-        }
-        if (!good) {
-            return refuse(line, "not a budget", word);
+        if (!parse_budget(program, line->words[i])) {
+            return refuse(line, "not a budget", line->words[i]);
         }
     }
     return SK_OK;

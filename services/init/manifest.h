@@ -45,7 +45,7 @@ struct manifest_program {
     const char *arguments[MANIFEST_ARGUMENTS_MAX];
     uint32_t priority;
     struct sk_budget budget;
-    uint32_t page_percent;          /* not 0: of init's pages, instead of budget.pages */
+    struct sk_budget percent;       /* where not 0: a share of what init has, instead */
     struct manifest_list offers;    /* names it serves from its start */
     struct manifest_list may_offer; /* names it may put up later; "nic*" matches nic0, nic1, ... */
     struct manifest_list connects;  /* names it may connect to; "*" matches all */

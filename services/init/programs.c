@@ -139,10 +139,13 @@ static void give_console(struct init *init, struct program *program, struct give
 
 static status_t make_job(struct init *init, struct program *program)
 {
+    const struct sk_budget *share = &program->entry->percent, *all = &init->budget;
     struct sk_budget budget = program->entry->budget;
-    if (program->entry->page_percent != 0) {
-        budget.pages = init->pages * program->entry->page_percent / 100;
-    }
+    budget.pages += all->pages * share->pages / 100;
+    budget.objects += all->objects * share->objects / 100;
+    budget.handles += all->handles * share->handles / 100;
+    budget.messages += all->messages * share->messages / 100;
+    budget.threads += all->threads * share->threads / 100;
     return sk_job_create(sk_self_job, &budget, &program->job);
 }
 

@@ -44,7 +44,7 @@ static void reads_everything(void **state)
                            "\n"
                            "program *\n"
                            "    manual\n"
-                           "    budget pages=5%"),
+                           "    budget 5% threads=7"),
                      SK_OK);
     assert_int_equal(manifest.count, 2);
     const struct manifest_program *net = manifest_find(&manifest, "net");
@@ -62,7 +62,11 @@ static void reads_everything(void **state)
     assert_int_equal(net->restart, MANIFEST_RESTART_ALWAYS);
     assert_true(net->ready && net->off && !net->manual);
     const struct manifest_program *any = manifest_find(&manifest, "*");
-    assert_int_equal(any->page_percent, 5);
+    assert_int_equal(any->percent.pages, 5);
+    assert_int_equal(any->percent.messages, 5);
+    assert_int_equal(any->budget.messages, 0);
+    assert_int_equal(any->percent.threads, 0);
+    assert_int_equal(any->budget.threads, 7);
     assert_int_equal(any->priority, SK_PRIORITY_DEFAULT);
     assert_true(any->manual);
     assert_null(manifest_find(&manifest, "fs"));
@@ -99,7 +103,9 @@ static void mistakes_are_told_with_line_and_word(void **state)
         {"program a\nbudget pages=0%\n", 2, "pages=0%"},
         {"program a\nbudget pages=101%\n", 2, "pages=101%"},
         {"program a\nbudget objects=\n", 2, "objects="},
-        {"program a\nbudget objects=4%\n", 2, "objects=4%"},
+        {"program a\nbudget objects=4%%\n", 2, "objects=4%%"},
+        {"program a\nbudget 4\n", 2, "4"},
+        {"program a\nbudget %\n", 2, "%"},
         {"program a\nbudget =4\n", 2, "=4"},
         {"program a\nnonsense\n", 2, "nonsense"},
         {"program a23456789012345678901234567890123\n", 1, "a23456789012345678901234567890123"},
