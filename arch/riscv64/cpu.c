@@ -222,8 +222,11 @@ uint32_t cpu_backtrace(uint64_t *addresses, uint32_t most)
         }
     }
     uint64_t top = cpu_hart()->stack_top;
-    if (sp % 8 != 0 || sp < top - STACK_BYTES) {
+    if (sp % 8 != 0 || sp < top - STACK_SLOT_BYTES) {
         return count;
+    }
+    if (sp < top - STACK_BYTES) {
+        sp = top - STACK_BYTES; /* it ran into the guard pages */
     }
     for (; sp < top && count < most; sp += 8) {
         uint64_t word = *(const uint64_t *)sp;
