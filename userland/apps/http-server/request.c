@@ -67,6 +67,13 @@ static int on_url(llhttp_t *parser, const char *at, size_t length)
     return part < length ? refuse(request, 414) : 0;
 }
 
+/* Most names are of no interest by their first letter. */
+static bool begins_known_name(char c)
+{
+    c |= 0x20;
+    return c == 'h' || c == 'e' || c == 'i';
+}
+
 static int on_header_field(llhttp_t *parser, const char *at, size_t length)
 {
     struct http_request *request = request_of(parser);
@@ -76,6 +83,9 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t length)
         if (++request->fields > HTTP_FIELDS_MAX) {
             return refuse(request, 431);
         }
+    }
+    if (request->name_length == 0 && length > 0 && !begins_known_name(at[0])) {
+        request->name_length = sizeof(request->name); /* as long as no name of interest */
     }
     size_t room = sizeof(request->name) - request->name_length;
     size_t part = length < room ? length : room;
@@ -118,11 +128,13 @@ static void begin_value(struct http_request *request)
 }
 
 /* uri-host [ ":" port ] in the characters that RFC 3986 allows there (3.2.2, 3.2.3). */
-static bool host_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != 0 && strchr("-._~%!$&'()*+,;=:[]", c) != NULL);
-}
+static const bool host_char[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['.'] = true,
+    ['_'] = true,         ['~'] = true,         ['%'] = true,         ['!'] = true, ['$'] = true,
+    ['&'] = true,         ['\''] = true,        ['('] = true,         [')'] = true, ['*'] = true,
+    ['+'] = true,         [','] = true,         [';'] = true,         ['='] = true, [':'] = true,
+    ['['] = true,         [']'] = true,
+};
 
 static void append(char *buffer, size_t size, size_t used, const char *at, size_t length)
 {
@@ -140,7 +152,7 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t length)
     switch (request->field) {
     case HTTP_FIELD_HOST:
         for (size_t i = 0; i < length; i++) {
-            request->field_bad |= !host_char(at[i]);
+            request->field_bad |= !host_char[(uint8_t)at[i]];
         }
         break;
     case HTTP_FIELD_EXPECT:
