@@ -54,4 +54,18 @@ with tempfile.TemporaryDirectory() as folder:
         expect("manifest=bad run=hello", False, [line], "refused with one line: " + name,
                {"etc/bad.manifest": path})
 
+# The shipped manifest with one line more.
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
+with tempfile.TemporaryDirectory() as folder:
+    with open(os.path.join(ROOT, "services/init/manifests/system.manifest"), encoding="utf-8") as source:
+        text = source.read().replace("program net\n", "program net\n    off\n")
+    path = os.path.join(folder, "system.manifest")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text)
+    expect("run=hello", True,
+           ['http-server: cannot connect to service "net": service down',
+            "init: http-server ended with exit code 1", "hello: Hello, world!"],
+           "without the net service http-server says so and exits 1, everything else lives",
+           {"etc/system.manifest": path})
+
 sys.exit(tap.done())
