@@ -38,10 +38,14 @@ class CountedGuest(Guest):
 
     def counts(self):
         with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
             s.connect(self.counter)
             data = b""
             while not data.endswith(b"\n"):
-                data += s.recv(65536)
+                piece = s.recv(65536)
+                if not piece:
+                    raise GuestError("QEMU ended while its counter was read")
+                data += piece
         return json.loads(data)
 
     def total(self):
