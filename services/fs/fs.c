@@ -2,7 +2,7 @@
 /*
  * The service "fs": read-only files of the boot archive (sk/protocol/fs.h). Owns the mapping of the
  * archive and its index; keeps nothing per client. One thread, no lock.
- * Tests: tests/host/services/fs/ (the index), tests/qemu/files.c (the service).
+ * Tests: tests/host/services/fs/ (the index), tests/qemu/http/files.c (the service).
  */
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The service "sysinfo": the state of the system as JSON and as raw structures
  * (sk/protocol/sysinfo.h). It holds the right to inspect, and hands out only what it reads with it.
  * Owns, for each client that is in the middle of a text, that text. One thread, no lock.
- * Tests: tests/host/services/sysinfo/ (the text), tests/runs/http_test.py.
+ * Tests: tests/host/services/sysinfo/ (the text), tests/qemu/http/.
  */
 #include <stdlib.h>
 #include <string.h>

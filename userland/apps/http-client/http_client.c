@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Fetches a URL and writes the body to stdout. Exit code 0 only for a complete response with a 2xx
- * status whose body was written. Tests: tests/runs/http_test.py.
+ * status whose body was written. Tests: tests/qemu/http/.
  */
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * time-outs; what a request means is session.c's, what is served is site.c's. An ordinary program:
  * it reaches the network, the files and the system's state through services only.
  * Invariant: every connection is in exactly one of the queues, each in the order of its deadlines.
- * Tests: tests/runs/http_test.py.
+ * Tests: tests/qemu/http/.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,7 +288,8 @@ static void run(struct sk_socket *listener)
             if (c != NULL) {
                 serve(c);
             }
-        } else if (queues[QUEUE_READY].first != NULL) {
+        }
+        if (queues[QUEUE_READY].first != NULL) {
             serve(queues[QUEUE_READY].first);
         }
         expire();

@@ -3,7 +3,7 @@
  * Paths to objects. A file is asked for once: it is mapped, its head is made, and both stay in the
  * cache; an evicted file is unmapped when the last session has sent it. "/status.json" is asked of
  * the sysinfo service again when it is older than STATUS_AGE_NS, so a flood of requests is one
- * question in that time. Tests: tests/runs/http_test.py.
+ * question in that time. Tests: tests/qemu/http/.
  */
 #include "site.h"
 
