@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * This hart and the others: frames, lazy FPU, idle, starting, interrupting, power, backtrace.
+ * This hart and the others: frames, lazy FPU, idle, starting, interrupting, power.
  *
  * Owns: which FPU state a hart's registers hold. A thread's state is in a hart's registers only
  * while hart.arch.fpu and arch_fpu.hart name each other, so a stale pointer on either side is
@@ -187,52 +187,4 @@ status_t cpu_power(uint32_t operation, uint32_t reason)
 void cpu_console_write(const char *text, size_t length)
 {
     sbi_console_write(text, length);
-}
-
-/* True if the instruction that ends at `address` is a call. */
-static bool follows_call(uint64_t address)
-{
-    const uint16_t *end = (const uint16_t *)address;
-    uint32_t wide = (uint32_t)end[-1] << 16 | end[-2];
-    bool jal_ra = (wide & 0xfff) == 0x0ef;
-    bool jalr_ra = (wide & 0x7fff) == 0x00e7;
-    bool c_jalr = (end[-1] & 0xf07f) == 0x9002 && (end[-1] & 0xf80) != 0;
-    return jal_ra || jalr_ra || c_jalr;
-}
-
-static bool is_code(uint64_t address)
-{
-    return address % 2 == 0 && address >= (uint64_t)image_start + 4 &&
-           address < (uint64_t)image_text_end;
-}
-
-/* The kernel keeps no frame pointers, which would cost every function. Every word of the stack that
- * points behind a call is taken for a return address; a stale one may be among them. */
-uint32_t cpu_backtrace(uint64_t *addresses, uint32_t most)
-{
-    uint32_t count = 0;
-    uint64_t sp = (uint64_t)__builtin_frame_address(0);
-    if (kernel_trap_reported != NULL) {
-        sp = kernel_trap_reported->x[1];
-        if (count < most) {
-            addresses[count++] = kernel_trap_reported->pc;
-        }
-        if (count < most && is_code(kernel_trap_reported->x[0])) {
-            addresses[count++] = kernel_trap_reported->x[0];
-        }
-    }
-    uint64_t top = cpu_hart()->stack_top;
-    if (sp % 8 != 0 || sp < top - STACK_SLOT_BYTES) {
-        return count;
-    }
-    if (sp < top - STACK_BYTES) {
-        sp = top - STACK_BYTES; /* it ran into the guard pages */
-    }
-    for (; sp < top && count < most; sp += 8) {
-        uint64_t word = *(const uint64_t *)sp;
-        if (is_code(word) && follows_call(word)) {
-            addresses[count++] = word;
-        }
-    }
-    return count;
 }

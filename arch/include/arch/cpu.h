@@ -71,7 +71,8 @@ status_t cpu_power(uint32_t operation, uint32_t reason);
 /* Writes to the firmware's console. May be slow, may be called in a panic. */
 void cpu_console_write(const char *text, size_t length);
 
-/* Return addresses of the kernel's current call chain, innermost first. */
+/* Where the kernel is, and the calls that brought it there, innermost first: addresses inside the call
+ * instructions. */
 uint32_t cpu_backtrace(uint64_t *addresses, uint32_t most);
 
 #endif
