@@ -17,7 +17,7 @@ import www
 from common import FAILED, Stop, USAGE, say, size_bytes
 
 LISTENING = "http-server: listening on port 80"
-ADDRESS = re.compile(r"\bnet: .*?\b(\d+\.\d+\.\d+\.\d+)")
+ADDRESS = re.compile(r"\bnet: address (\d+\.\d+\.\d+\.\d+)")
 
 
 def check_options(options):
@@ -50,7 +50,7 @@ class FirstPage:
 
     def on_line(self, line):
         found = ADDRESS.search(line)
-        if found and not found.group(1).startswith("127."):
+        if found:
             self.address = found.group(1)
         if LISTENING in line and not self.polling and self.options.net != "none":
             self.polling = True

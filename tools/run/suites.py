@@ -70,6 +70,10 @@ def count_test(record, count):
         count.case(tap.PASS, where, "")
     elif result not in GOOD + ("SKIP",) and count.failed == failed_before:
         count.case(tap.FAIL, where, "ended with %s" % result)
+    if result not in GOOD + ("SKIP",):
+        errors = [l for l in record.get("stderr", "").splitlines()
+                  if l and not l.startswith("(test program exited")]
+        count.notes += ["    " + line for line in errors[-EXPLANATION_LINES:]]
 
 
 def read_log(path):
@@ -90,7 +94,7 @@ def run_suite(name, timeout):
         os.unlink(log)
     environment = dict(os.environ)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--suite", name,
-               "--logbase", logbase, "--print-errorlogs"]
+               "--logbase", logbase]
     if timeout:
         environment["SKERRY_TIMEOUT"] = str(timeout)
         command += ["--timeout-multiplier", str(max(1, int(timeout) // 60))]
@@ -102,7 +106,7 @@ def run_suite(name, timeout):
         for line in child.stdout:
             if line.startswith(("Ok:  ", "No suitable tests", "Summary of Failures")):
                 quiet = True
-            if not quiet and line.strip() and not line.startswith("ninja:"):
+            if not quiet and line.strip() and not line.startswith(("ninja:", ">>>")):
                 sys.stdout.write(line)
                 sys.stdout.flush()
         status = child.wait()
@@ -110,6 +114,8 @@ def run_suite(name, timeout):
         child.wait()
         raise
     count = read_log(log)
+    if count.failed:
+        count.notes.append("    consoles and messages: %s" % os.path.relpath(log[:-4] + "txt"))
     if status != 0 and not count.failed:
         count.case(tap.FAIL, name, "meson test ended with status %d" % status)
     return count
