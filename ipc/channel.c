@@ -177,6 +177,7 @@ status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64
     status_t status = message_deliver(to, &out, flags, token, key);
     if (status != SK_OK) {
         message_fail(to, status, status == SK_TOO_SMALL ? out.info : 0);
+        to->frame.extra[0] = key; /* so that a server knows whose message it cannot take */
         return status;
     }
     list_remove(&message->link);

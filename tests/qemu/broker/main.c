@@ -7,6 +7,7 @@ int main(void)
 {
     endpoint_tests();
     transaction_tests();
+    server_tests();
     init_tests();
     return test_done();
 }
