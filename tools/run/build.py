@@ -38,7 +38,8 @@ def locked(exclusive):
         try:
             fcntl.flock(fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another ./run that is building")
+            if exclusive:
+                say("waiting for another ./run that is building")
             fcntl.flock(fd, kind)
         yield
     finally:
