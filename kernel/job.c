@@ -215,6 +215,14 @@ fail_alloc:
     return status;
 }
 
+bool job_accepts(struct job *job)
+{
+    lock_acquire(&job_tree_lock);
+    bool accepts = !job->killed && !job->ended;
+    lock_release(&job_tree_lock);
+    return accepts;
+}
+
 status_t job_enter(struct job *job, struct process *process)
 {
     status_t status = SK_BAD_STATE;

@@ -75,7 +75,7 @@ status_t process_create(struct job *job, const char *name, struct process **resu
 {
     status_t status = job_charge(job, BUDGET_OBJECTS, 1);
     if (status != SK_OK) {
-        return status;
+        return job_accepts(job) ? status : SK_BAD_STATE;
     }
     struct process *process = cache_alloc(&process_cache);
     if (process == NULL) {

@@ -50,6 +50,8 @@ status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount);
 /* Gives back what was charged to `job`, even if the job has ended since. */
 void job_uncharge(struct job *job, enum budget_kind kind, uint64_t amount);
 
+/* False once it was killed or has ended: what it may use then says nothing. */
+bool job_accepts(struct job *job);
 /* A process enters (BAD_STATE if killed) and, dead, leaves the job. */
 struct process;
 status_t job_enter(struct job *job, struct process *process);
