@@ -235,10 +235,21 @@ static void tx_describe(struct sk_nic_descriptor *d, uint8_t *frame, uint32_t le
     }
 }
 
+/* Where a frame begins in its buffer: so that its payload is copied between equally aligned places. */
+static uint32_t tx_start(const struct pbuf *p)
+{
+    uint32_t start = nic.nic.headroom;
+
+    if (p->next != NULL) {
+        start += ((uint32_t)(uintptr_t)p->next->payload - start - p->len) % 8;
+    }
+    return start;
+}
+
 /* lwIP: sends a frame. ERR_MEM: no buffers now, TCP tries again. */
 static err_t tx_output(struct netif *netif, struct pbuf *p)
 {
-    uint32_t headroom = nic.nic.headroom;
+    uint32_t headroom = tx_start(p);
     uint32_t bytes = nic.nic.tx_buffer_bytes;
     uint32_t left = p->tot_len; /* with the padding, which lies in the headroom's last bytes */
     uint32_t offset = 0;
