@@ -107,7 +107,7 @@ static void open_archive(void)
 {
     archive_memory = sk_boot_handle("bootfs");
     struct sk_memory_info info;
-    uint64_t written, type_and_rights, id, address;
+    uint64_t written, type_and_rights, id, address = 0;
     status_t status = sk_object_info(archive_memory, &info, sizeof(info), &written);
     if (status == SK_OK) {
         status = sk_handle_info(archive_memory, &type_and_rights, &id);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Feeds streams to the HTTP engine, whole and byte by byte; both must give the same answers. */
+/*
+ * Feeds streams to the HTTP engine, whole and byte by byte; both must give the same answers, but for
+ * the status of a refusal: a request that breaks both a limit and the syntax is refused for what was
+ * seen first.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,12 +36,13 @@ static uint64_t run(const uint8_t *data, size_t size, size_t step)
         size_t part = size - at < step ? size - at : step;
         at += http_session_input(session, data + at, part);
         while (http_session_output(session, &bytes, &length)) {
-            for (size_t i = 0; i < length; i++) {
+            for (size_t i = 0; i < length && !session->refused; i++) {
                 hash = (hash ^ ((const uint8_t *)bytes)[i]) * 1099511628211u;
             }
             http_session_sent(session, length);
         }
     }
+    hash += session->refused;
     http_session_end(session);
     free(session);
     return hash;

@@ -2,7 +2,8 @@
 /*
  * One HTTP/1.x request after another out of a stream of bytes (RFC 9112), over llhttp in strict mode.
  * Pure: no system calls; memory is asked for only by a target longer than HTTP_TARGET_INLINE. The
- * result is the same wherever the stream is cut.
+ * result is the same wherever the stream is cut, but for the status of a request that breaks both a
+ * limit and the syntax.
  */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
