@@ -8,6 +8,7 @@
 #include <kernel/deadline.h>
 #include <kernel/event.h>
 #include <kernel/handle.h>
+#include <kernel/log.h>
 #include <kernel/page.h>
 #include <kernel/process.h>
 #include <kernel/syscalls.h>
@@ -44,6 +45,12 @@ static void event_destroy(struct object *object)
     cache_free(&event_cache, event_from_object(object));
 }
 
+static void event_orphan(struct object *object)
+{
+    object_orphan_observers(object);
+    log_console_lost(object);
+}
+
 static uint32_t event_observe(struct object *object)
 {
     return event_from_object(object)->set ? SK_SIGNAL_EVENT : 0;
@@ -60,7 +67,7 @@ const struct object_type event_type = {
     .name = "event",
     .signals = SK_SIGNAL_EVENT,
     .rights = SK_RIGHT_DUPLICATE | SK_RIGHT_TRANSFER | SK_RIGHT_WRITE | SK_RIGHT_WAIT,
-    .orphan = object_orphan_observers,
+    .orphan = event_orphan,
     .destroy = event_destroy,
     .observe = event_observe,
     .take = event_take,

@@ -23,9 +23,10 @@
 #define LINE_BYTES 256u   /* of one log_printf; the rest is cut */
 
 static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
-static char ring[RING_BYTES];    /* [log_lock] */
-static uint64_t written;         /* [log_lock] bytes since boot */
-static struct object *console;   /* [log_lock] +1; NULL: the kernel prints by itself */
+static char ring[RING_BYTES]; /* [log_lock] */
+static uint64_t written;      /* [log_lock] bytes since boot */
+/* [log_lock] to change; +1; NULL: the kernel prints by itself */
+static _Atomic(struct object *) console;
 static _Atomic bool console_due; /* the log grew since the event was signalled */
 static _Atomic bool panicking;
 
@@ -108,6 +109,10 @@ void log_tell_console(void)
 
 void log_console_lost(struct object *arrival)
 {
+    /* Every event comes here at its end: all but one leave without the lock. */
+    if (atomic_load_explicit(&console, memory_order_relaxed) != arrival) {
+        return;
+    }
     lock_acquire(&log_lock);
     bool mine = console == arrival;
     if (mine) {

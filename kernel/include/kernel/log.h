@@ -19,7 +19,7 @@ size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
 status_t log_take_console(struct object *arrival);
 /* Signals the console's event if the log has grown since; no lock held. Part of kernel_exit. */
 void log_tell_console(void);
-/* The console's event lost its last handle: print again. */
+/* An event lost its last handle; if it is the console's, the kernel prints again. */
 void log_console_lost(struct object *arrival);
 /* For panic: print directly from now on, and forget locks. */
 void log_panic_mode(void);
