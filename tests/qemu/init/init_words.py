@@ -54,6 +54,13 @@ with tempfile.TemporaryDirectory() as folder:
         expect("manifest=bad run=hello", False, [line], "refused with one line: " + name,
                {"etc/bad.manifest": path})
 
+for name in ("fs", "net", "sysinfo", "devmgr", "rtc"):
+    expect("run=test-child,connect," + name, True, [], "the shipped system offers " + name)
+expect("run=test-child,connect,rng", False, ["init: test-child ended with exit code 14"],
+       "without an entropy device nobody offers rng: not found")
+expect("run=test-child,connect,uart0", False, ["init: test-child ended with exit code 22"],
+       "a program that is not listed may not reach a device")
+
 # The shipped manifest with one line more.
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../..")
 with tempfile.TemporaryDirectory() as folder:
