@@ -317,6 +317,21 @@ status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t leng
     return status;
 }
 
+/* Joins a region to the one before it if they are alike and adjacent, so that memory which is opened
+ * piece by piece stays one region. Space lock held. */
+static void region_join(struct address_space *space, struct region *region)
+{
+    struct region *before = RB_PREV(region_tree, &space->regions, region);
+    if (before == NULL || before->end != region->start || before->memory != region->memory ||
+        before->offset + (before->end - before->start) != region->offset ||
+        before->prot != region->prot || before->prot_max != region->prot_max) {
+        return;
+    }
+    before->end = region->end;
+    RB_REMOVE(region_tree, &space->regions, region);
+    region_free(space, region);
+}
+
 /* SK_OK if [address, end) is mapped without a hole and `prot` is allowed everywhere. Lock held. */
 static status_t protect_check(struct address_space *space, vaddr_t address, vaddr_t end,
                               uint32_t prot)
@@ -361,6 +376,11 @@ status_t space_protect(struct address_space *space, vaddr_t address, uint64_t le
             mmu_protect(&space->arch, address, length / PAGE_SIZE, prot);
         }
         mmu_flush(&space->arch, address, length / PAGE_SIZE);
+        for (region = region_find(space, address); region != NULL && region->start <= end;) {
+            struct region *next = RB_NEXT(region_tree, &space->regions, region);
+            region_join(space, region);
+            region = next;
+        }
     }
     lock_release(&space->lock);
     if (status == SK_OK && (prot & SK_PROT_EXECUTE)) {

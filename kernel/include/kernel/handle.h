@@ -16,9 +16,11 @@
 
 #define HANDLE_INDEX_BITS 16u
 #define HANDLES_PER_PAGE 256u
-#define HANDLE_PAGES_MAX 256u
+#define HANDLE_PAGES_MAX 255u /* index + 1 of the last entry still fits its bits */
 
 struct process;
+
+_Static_assert(HANDLE_PAGES_MAX * HANDLES_PER_PAGE < 1u << HANDLE_INDEX_BITS, "index + 1 fits");
 
 struct handle_entry {
     struct object *object; /* USED, RESERVED: holds a reference and a handle count; FREE: next index */
