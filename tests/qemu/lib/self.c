@@ -11,14 +11,9 @@
 #define BACK_LIMIT (5 * SK_SECOND)
 /* What a first touch leaves charged stays; a page on its way back is there much sooner. */
 #define PAGES_LIMIT (50 * SK_MS)
-#define OWN_PRIORITY 16u
-
-void must_at(status_t status, const char *file, int line, const char *text)
-{
-    if (status != SK_OK) {
-        sk_die("%s:%d: %s: %s", file, line, text, sk_status_words(status));
-    }
-}
+/* More than any test allocates. */
+#define HEAP_WARM ((size_t)600 << 10)
+#define OWN_PRIORITY 20u /* as etc/bare.manifest says */
 
 int self_run_mode(const struct self_mode *modes, size_t count, int argc, char **argv)
 {
@@ -196,6 +191,26 @@ void close_all(const handle_t *handles, size_t count)
     for (size_t i = 0; i < count; i++) {
         test_status(sk_handle_close(handles[i]), SK_OK);
     }
+}
+
+static uint64_t edge_page;
+
+void *edge(void)
+{
+    return (void *)(edge_page + SK_PAGE_SIZE - 32);
+}
+
+void self_begin(void)
+{
+    own_image();
+    uint64_t written;
+    void *warm = malloc(HEAP_WARM);
+    must(sk_object_info(sk_self_job, warm, HEAP_WARM, &written)); /* so that it is not left out */
+    free(warm);
+    handle_t memory = make_memory(2);
+    edge_page = map_memory(memory, 2, SK_PROT_READ | SK_PROT_WRITE);
+    must(sk_memory_protect(sk_self_process, edge_page + SK_PAGE_SIZE, SK_PAGE_SIZE, 0));
+    must(sk_handle_close(memory));
 }
 
 void fill(void *bytes, size_t length, uint32_t seed)

@@ -20,6 +20,10 @@ struct self_mode {
     int (*run)(int argc, char **argv);
 };
 
+/* First thing in a test's main: what the C library and this file keep for good is made now, so that
+ * every case finds it there. */
+void self_begin(void);
+
 /* Runs the mode that argv[1] names; -1 if it names none. */
 int self_run_mode(const struct self_mode *modes, size_t count, int argc, char **argv);
 
@@ -34,8 +38,13 @@ void self_expect_exit(struct sk_child *child, int64_t code);
 void self_case(const char *name, void (*body)(void));
 
 /* Ends the test program if a preparation fails. */
-#define must(status) must_at((status), __FILE__, __LINE__, #status)
-void must_at(status_t status, const char *file, int line, const char *text);
+#define must(status)                                                                               \
+    do {                                                                                           \
+        status_t must_status = (status);                                                           \
+        if (must_status != SK_OK) {                                                                \
+            sk_die("%s:%d: %s: %s", __FILE__, __LINE__, #status, sk_status_words(must_status));    \
+        }                                                                                          \
+    } while (0)
 
 void make_channel(handle_t ends[2]);
 handle_t make_event(void);
@@ -47,6 +56,10 @@ uint64_t id_of(handle_t handle);
 bool handle_is_good(handle_t handle);
 void close_all(const handle_t *handles, size_t count);
 struct sk_job_info job_info(handle_t job);
+
+/* An address 32 bytes before memory that nobody may touch: what a message has in registers can still
+ * be read there. */
+void *edge(void);
 
 /* Bytes that depend on the seed and their place. */
 void fill(void *bytes, size_t length, uint32_t seed);
