@@ -272,6 +272,7 @@ void boot_init_process(struct job *root, const void *tree, uint64_t tree_size)
     struct loader l = {.job = root};
     open_archive(&l);
     must(process_create(root, "init", &l.process), "process of init");
+    process_init = l.process;
     uint64_t entry = load_program(&l);
     uint64_t stack = make_stack(&l);
 

@@ -23,6 +23,7 @@ enum reaper_stage { REAP_CALLS, REAP_HANDLES, REAP_SPACE };
 static struct cache process_cache = CACHE_INIT("process", struct process);
 static struct spinlock process_list_lock = SPINLOCK_INIT(LOCK_PROCESS_LIST);
 static struct list_node process_list = {&process_list, &process_list};
+const struct process *process_init;
 
 static void process_destroy(struct object *object)
 {
@@ -284,6 +285,11 @@ void process_thread_ended(struct process *process, struct thread *thread)
 
 static void process_dead(struct process *process)
 {
+    if (process == process_init) {
+        panic("init has ended: %s, exit code %ld",
+              process->exit_reason == SK_EXIT_EXITED ? "it exited" : "it was ended",
+              (long)process->exit_code);
+    }
     handle_table_fini(&process->handles);
     space_fini(&process->space);
     lock_acquire(&process_list_lock);

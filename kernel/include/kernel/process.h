@@ -40,6 +40,8 @@ struct process {
 };
 
 extern const struct object_type process_type;
+/* Init, whose end is a panic. Compared, never followed; NULL until boot has made it. */
+extern const struct process *process_init;
 
 static inline struct process *process_from_object(struct object *object)
 {
