@@ -13,6 +13,8 @@
  *   serve NAME [N]    serves the name and answers calls; ends itself at its Nth connection
  *   deaf              holds its control endpoint and never looks at it
  *   connect NAME      connects to a service through its own "init"; ends with minus the status
+ *   abort             calls abort
+ *   atexit            ends with 1 but for a function registered with atexit, which makes it 9
  *   spin              computes for ever
  */
 #include <stdatomic.h>
@@ -148,6 +150,11 @@ static int serve(const char *name, int count)
     return sk_server_run(&server);
 }
 
+static void end_with_nine(void)
+{
+    _exit(9);
+}
+
 static _Noreturn void wait_for_ever(void)
 {
     for (;;) {
@@ -196,6 +203,13 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "connect") == 0) {
         return connect_to(value);
+    }
+    if (strcmp(mode, "abort") == 0) {
+        abort();
+    }
+    if (strcmp(mode, "atexit") == 0) {
+        atexit(end_with_nine);
+        return 1;
     }
     if (strcmp(mode, "spin") == 0) {
         for (_Atomic uint64_t turns = 0;;) {
