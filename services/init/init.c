@@ -142,12 +142,14 @@ static void add_foreground(struct init *init)
     if (entry == NULL) {
         entry = manifest_find(&init->manifest, "*");
     }
+    const char *problem = NULL;
     if (entry == NULL) {
-        say("run=%s: the manifest does not list it and has no template", name);
-        power_off(init, SK_POWER_OFF, SK_POWER_FAILURE);
+        problem = "the manifest does not list it and has no template";
+    } else if (!entry->manual && strcmp(entry->name, "*") != 0) {
+        problem = "it is started anyway";
     }
-    if (!entry->manual && strcmp(entry->name, "*") != 0) {
-        say("run=%s: it is started anyway", name);
+    if (problem != NULL) {
+        say("run=%s: %s", name, problem);
         power_off(init, SK_POWER_OFF, SK_POWER_FAILURE);
     }
     init->foreground = add_program(init, entry, name);

@@ -87,11 +87,10 @@ static status_t receive_more(handle_t endpoint, bool *more)
         status = SK_BAD_FORMAT;
     }
     for (size_t i = 0; status == SK_OK && i < header.handle_count; i++) {
-        char *copy = names[names_used];
         if (names_used == BOOT_HANDLES_MAX || strlen(strings[i]) >= sizeof names[0]) {
             return SK_TOO_BIG;
         }
-        names_used++;
+        char *copy = names[names_used++];
         strcpy(copy, strings[i]);
         status = sk_boot_handle_add(copy, handles[i]);
     }

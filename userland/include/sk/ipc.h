@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 
+#include <sk/syscalls.h>
 #include <skerry/ipc.h>
 #include <skerry/status.h>
-#include <sk/syscalls.h>
 
 /* A message to send: `length` bytes and `handle_count` handles, which move on success. */
 struct sk_out {

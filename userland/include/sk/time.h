@@ -8,8 +8,8 @@
 
 #include <sk/syscalls.h>
 
-#define SK_US     ((uint64_t)1000)
-#define SK_MS     ((uint64_t)1000000)
+#define SK_US ((uint64_t)1000)
+#define SK_MS ((uint64_t)1000000)
 #define SK_SECOND ((uint64_t)1000000000)
 
 static inline uint64_t sk_now(void)
