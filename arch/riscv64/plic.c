@@ -26,6 +26,7 @@
 #define NO_CONTEXT (~0u)
 
 static volatile unsigned char *registers; /* [I] NULL: the machine has none */
+static const struct hart *reached;        /* [I] the first hart that interrupts reach; NULL: none */
 static struct spinlock enable_lock = SPINLOCK_INIT(LOCK_CONTROLLER);
 
 static uint32_t read(uint64_t offset)
@@ -38,24 +39,34 @@ static void write(uint64_t offset, uint32_t value)
     *(volatile uint32_t *)(registers + offset) = value;
 }
 
+static uint32_t context_in_tree(const struct hart *hart)
+{
+    for (uint32_t i = 0; i < platform.hart_count; i++) {
+        if (platform.harts[i].id == hart->id) {
+            return platform.harts[i].plic_context;
+        }
+    }
+    return NO_CONTEXT;
+}
+
 void plic_boot(void)
 {
     if (platform.plic.end > platform.plic.start) {
         registers = mmu_map_device(platform.plic.start, platform.plic.end - platform.plic.start);
     }
-    if (registers == NULL) {
+    for (uint32_t i = 0; i < hart_count; i++) {
+        harts[i].arch.plic_context = registers != NULL ? context_in_tree(&harts[i]) : NO_CONTEXT;
+        if (reached == NULL && harts[i].arch.plic_context != NO_CONTEXT) {
+            reached = &harts[i];
+        }
+    }
+    if (reached == NULL) {
         log_printf("no usable interrupt controller: devices will not work\n");
     }
 }
 
 void plic_boot_hart(struct hart *hart)
 {
-    hart->arch.plic_context = NO_CONTEXT;
-    for (uint32_t i = 0; i < platform.hart_count; i++) {
-        if (platform.harts[i].id == hart->id && registers != NULL) {
-            hart->arch.plic_context = platform.harts[i].plic_context;
-        }
-    }
     uint32_t context = hart->arch.plic_context;
     if (context == NO_CONTEXT) {
         return;
@@ -69,12 +80,19 @@ void plic_boot_hart(struct hart *hart)
 
 uint32_t irq_highest(void)
 {
-    return registers != NULL ? platform.plic_sources : 0;
+    return reached != NULL ? platform.plic_sources : 0;
+}
+
+/* On a machine with a controller for each group of harts only the first one is used. */
+static uint32_t context_of(const struct hart *hart)
+{
+    return hart->arch.plic_context != NO_CONTEXT ? hart->arch.plic_context
+                                                 : reached->arch.plic_context;
 }
 
 static void set_enabled(uint32_t source, struct hart *hart, bool enabled)
 {
-    uint64_t offset = ENABLE(hart->arch.plic_context, source / 32);
+    uint64_t offset = ENABLE(context_of(hart), source / 32);
     uint32_t bit = 1u << source % 32;
     lock_acquire(&enable_lock);
     uint32_t value = read(offset);
@@ -97,7 +115,7 @@ void irq_complete(uint32_t source, struct hart *hart)
 {
     /* What the driver did to its device comes first. */
     __asm__ volatile("fence iorw, iorw" ::: "memory");
-    write(CLAIM(hart->arch.plic_context), source);
+    write(CLAIM(context_of(hart)), source);
 }
 
 bool plic_take(void)

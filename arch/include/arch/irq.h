@@ -13,7 +13,8 @@ struct hart;
 
 /* Number of the highest source, from the device tree. */
 uint32_t irq_highest(void);
-/* Lets the source interrupt `hart`. Its priority is above the threshold afterwards. */
+/* Lets the source interrupt `hart`, or the first hart that it can reach if it cannot reach this one.
+ * Its priority is above the threshold afterwards. */
 void irq_enable(uint32_t source, struct hart *hart);
 void irq_disable(uint32_t source, struct hart *hart);
 /* Completes a claim made on `hart`, from any hart. The source must still be enabled there. */
