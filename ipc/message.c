@@ -111,8 +111,7 @@ static status_t write_user(struct thread *to, vaddr_t va, const void *from, size
 static void results_clear(struct thread *to)
 {
     struct arch_frame *frame = &to->frame;
-    memset(frame->arg, 0, sizeof(frame->arg));
-    memset(frame->extra, 0, sizeof(frame->extra));
+    frame_clear_results(frame);
     frame->extra[1] = (uint64_t)(int64_t)to->reply_status;
 }
 

@@ -15,8 +15,7 @@
 void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1)
 {
     struct arch_frame *frame = &thread->frame;
-    memset(frame->arg, 0, sizeof(frame->arg));
-    memset(frame->extra, 0, sizeof(frame->extra));
+    frame_clear_results(frame);
     frame->arg[0] = (uint64_t)(int64_t)status;
     if (status == SK_OK) {
         frame->arg[1] = value0;

@@ -35,6 +35,9 @@ void cpu_set_hart(struct hart *hart);
 void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64_t argument);
 /* Makes the system call that the frame was saved in run again from its start. */
 static inline void frame_restart(struct arch_frame *frame);
+/* Zeroes arg[0..6] and extra[0..1], which system calls return results in. The other argument and extra
+ * registers come back as zero from every system call, whatever the frame holds. */
+static inline void frame_clear_results(struct arch_frame *frame);
 static inline uint64_t frame_pc(const struct arch_frame *frame);
 static inline uint64_t frame_number(const struct arch_frame *frame);
 /* The registers in words, lines ended, for a fault report; at most FRAME_DESCRIBE_MAX bytes. */

@@ -57,6 +57,20 @@ static inline void frame_restart(struct arch_frame *frame)
     frame->full = 1;
 }
 
+/* One by one: a call of memset costs five times as much. */
+static inline void frame_clear_results(struct arch_frame *frame)
+{
+    frame->arg[0] = 0;
+    frame->arg[1] = 0;
+    frame->arg[2] = 0;
+    frame->arg[3] = 0;
+    frame->arg[4] = 0;
+    frame->arg[5] = 0;
+    frame->arg[6] = 0;
+    frame->extra[0] = 0;
+    frame->extra[1] = 0;
+}
+
 static inline uint64_t frame_pc(const struct arch_frame *frame)
 {
     return frame->pc;
