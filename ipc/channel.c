@@ -15,13 +15,35 @@
 
 static struct cache channel_cache = CACHE_INIT("channel", struct channel);
 
+bool channel_pin(struct channel *channel)
+{
+    uint32_t ends = atomic_load_explicit(&channel->ends, memory_order_relaxed);
+    while (ends != 0) {
+        if (atomic_compare_exchange_weak_explicit(&channel->ends, &ends, ends + 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void channel_unpin(struct channel *channel)
+{
+    if (atomic_fetch_sub_explicit(&channel->ends, 1, memory_order_acq_rel) == 1) {
+        struct job *job = channel->job;
+        lock_acquire(&job->budget_lock);
+        list_remove(&channel->job_link);
+        lock_release(&job->budget_lock);
+        cache_free(&channel_cache, channel);
+        object_put(&job->object);
+    }
+}
+
 static void endpoint_destroy(struct object *object)
 {
     struct channel *channel = endpoint_from_object(object)->channel;
     object_fini(object);
-    if (atomic_fetch_sub_explicit(&channel->ends, 1, memory_order_acq_rel) == 1) {
-        cache_free(&channel_cache, channel);
-    }
+    channel_unpin(channel);
 }
 
 static uint32_t endpoint_observe(struct object *object)
@@ -85,7 +107,9 @@ static void endpoint_init(struct endpoint *endpoint, struct channel *channel, st
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
     list_init(&endpoint->receivers);
+    list_init(&endpoint->reached_link);
     endpoint->closed = false;
+    endpoint->activity = 0;
 }
 
 status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint **end1)
@@ -104,6 +128,11 @@ status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint
     endpoint_init(&channel->end[1], channel, job);
     channel->end[1].object.id = channel->end[0].object.id + 1;
     atomic_store_explicit(&channel->ends, 2, memory_order_relaxed);
+    channel->job = job;
+    object_get(&job->object);
+    lock_acquire(&job->budget_lock);
+    list_append(&job->channels, &channel->job_link);
+    lock_release(&job->budget_lock);
     *end0 = &channel->end[0];
     *end1 = &channel->end[1];
     return SK_OK;
@@ -184,6 +213,7 @@ status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64
     if (caller != NULL) {
         call_received(caller, to);
     } else {
+        endpoint->activity++;
         endpoint->inbox_sends--;
         endpoint->inbox_bytes -= SK_INFO_LENGTH(message->info);
         message_free(message);

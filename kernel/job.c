@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include <kernel/hart.h>
 #include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -110,6 +111,10 @@ static void end_if_quiet(struct job *job)
             unused[kind] = job->limit[kind] - job->used[kind];
             job->limit[kind] = job->used[kind];
         }
+        if (!list_empty(&job->channels)) {
+            object_get(&job->object);
+            list_append(&cpu_hart()->ended_jobs, &job->collection.link);
+        }
         lock_release(&job->budget_lock);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
             limit_give(job->heir, kind, unused[kind]);
@@ -121,6 +126,20 @@ static void end_if_quiet(struct job *job)
         lock_release(job->object.lock);
         job = job->parent;
     }
+}
+
+bool job_collect_step(void)
+{
+    struct list_node *ended = &cpu_hart()->ended_jobs;
+    if (list_empty(ended)) {
+        return false;
+    }
+    struct job *job = list_first(ended, struct job, collection.link);
+    if (channels_collect_step(job)) {
+        list_remove(&job->collection.link);
+        object_put(&job->object);
+    }
+    return !list_empty(ended);
 }
 
 static void job_orphan(struct object *object)
@@ -167,6 +186,9 @@ static void job_init(struct job *job, struct job *parent, const uint64_t limit[B
     memcpy(job->limit, limit, sizeof(job->limit));
     memset(job->used, 0, sizeof(job->used));
     job->heir = NULL;
+    list_init(&job->channels);
+    memset(&job->collection, 0, sizeof(job->collection));
+    list_init(&job->collection.reached);
     job->parent = parent;
     list_init(&job->sibling);
     list_init(&job->children);

@@ -308,6 +308,9 @@ bool process_reap_step(void)
     struct hart *hart = cpu_hart();
     bool more = message_release_step();
     more = memory_release_step() || more;
+    if (!more) { /* messages on the way out still hold handles */
+        more = job_collect_step();
+    }
     if (list_empty(&hart->reaper)) {
         return more || !list_empty(&hart->dead_objects);
     }

@@ -34,6 +34,7 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     hart->armed_ns = SK_DEADLINE_NEVER;
     list_init(&hart->dead_messages);
     list_init(&hart->reaper);
+    list_init(&hart->ended_jobs);
     list_init(&hart->dead_objects);
     list_init(&hart->dead_memories);
 }

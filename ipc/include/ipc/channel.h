@@ -25,14 +25,23 @@ struct endpoint {
     uint32_t inbox_sends;    /* [lock] of them, sends */
     uint32_t inbox_bytes;    /* [lock] of the sends */
     struct list_node
-        receivers; /* [lock] parked threads, struct wait.link; none unless inbox empty */
-    bool closed;   /* [lock] the last handle is gone */
+        receivers;     /* [lock] parked threads, struct wait.link; none unless inbox empty */
+    bool closed;       /* [lock] the last handle is gone */
+    uint32_t activity; /* [lock] sends that left the inbox by being received */
+
+    /* The collector's (ipc/collect.c), while it looks at the job's channels. */
+    uint32_t activity_seen;
+    uint32_t inside; /* handles to this end in inboxes of the job's channels */
+    bool reached;
+    struct list_node reached_link; /* in job->collection.reached */
 };
 
 struct channel {
     struct spinlock lock; /* LOCK_OBJECT */
     struct endpoint end[2];
-    _Atomic uint32_t ends; /* not yet destroyed */
+    _Atomic uint32_t ends;     /* not yet destroyed, and pins */
+    struct job *job;           /* [I] pays; +1 */
+    struct list_node job_link; /* [job->budget_lock] in job->channels */
 };
 
 extern const struct object_type endpoint_type;
@@ -73,6 +82,11 @@ status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64
  * with its result registers. On error the message stays and the registers hold the error.
  * Channel lock held. */
 status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key);
+
+/* Keeps the memory of a channel of job->channels; false: it is being freed. job->budget_lock held. */
+bool channel_pin(struct channel *channel);
+/* No lock held. */
+void channel_unpin(struct channel *channel);
 
 /* Takes the first thread parked on the endpoint itself out of its wait; NULL: none. Lock held. */
 struct thread *endpoint_unpark(struct endpoint *endpoint);

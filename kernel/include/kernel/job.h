@@ -23,19 +23,34 @@ enum budget_kind {
     BUDGET_KINDS,
 };
 
+struct channel;
+
+/* The search for endpoints that nobody can reach (ipc/collect.c), made when the job has ended. */
+struct job_collection {
+    struct list_node link;    /* the hart that makes it: hart.ended_jobs */
+    struct list_node reached; /* struct endpoint.reached_link, to be looked into, pinned */
+    struct channel *cursor;
+    uint32_t phase;
+    uint32_t attempts;
+    bool changed;
+};
+
 struct job {
     struct object object;
     struct spinlock budget_lock;
-    uint64_t limit[BUDGET_KINDS]; /* [budget_lock] what is its own: after carving out for children */
-    uint64_t used[BUDGET_KINDS];  /* [budget_lock] */
-    struct job *heir;             /* [budget_lock] not NULL once ended: charges go there; +1 */
-    struct job *parent;           /* [job_tree_lock] +1; NULL for the root */
-    struct list_node sibling;     /* [job_tree_lock] */
-    struct list_node children;    /* [job_tree_lock] */
-    struct list_node processes;   /* [job_tree_lock] struct process.job_link */
-    uint32_t live_processes;      /* [job_tree_lock] not yet DEAD, in this job */
-    bool killed;                  /* [job_tree_lock] */
-    bool ended;                   /* [job_tree_lock] killed or orphaned, and no live process below */
+    uint64_t
+        limit[BUDGET_KINDS];     /* [budget_lock] what is its own: after carving out for children */
+    uint64_t used[BUDGET_KINDS]; /* [budget_lock] */
+    struct list_node channels;   /* [budget_lock] struct channel.job_link, charged to it */
+    struct job_collection collection; /* of the hart that ended it */
+    struct job *heir;                 /* [budget_lock] not NULL once ended: charges go there; +1 */
+    struct job *parent;               /* [job_tree_lock] +1; NULL for the root */
+    struct list_node sibling;         /* [job_tree_lock] */
+    struct list_node children;        /* [job_tree_lock] */
+    struct list_node processes;       /* [job_tree_lock] struct process.job_link */
+    uint32_t live_processes;          /* [job_tree_lock] not yet DEAD, in this job */
+    bool killed;                      /* [job_tree_lock] */
+    bool ended; /* [job_tree_lock] killed or orphaned, and no live process below */
 };
 
 extern const struct object_type job_type;
@@ -59,6 +74,10 @@ void job_leave(struct job *job, struct process *process);
 
 /* Kills the tree below, in bounded steps: true when every process has been told to end. */
 bool job_kill_step(struct job *job);
+/* Looks on for unreachable endpoints of jobs that this hart ended; false: nothing is left to do. */
+bool job_collect_step(void);
+/* A bounded part of that, supplied by ipc/: true when the job's channels are done. */
+bool channels_collect_step(struct job *job);
 void job_info(struct job *job, struct sk_job_info *info);
 /* What all jobs together use of a kind. */
 uint64_t job_used_total(enum budget_kind kind);

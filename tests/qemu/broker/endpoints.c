@@ -166,6 +166,54 @@ static void a_cycle_goes_with_its_job(void)
     test_job_end(job);
 }
 
+/* The job's end must not touch what somebody still reaches, through another inbox or directly. */
+static void what_is_reached_outlives_its_job(void)
+{
+    struct pair a = {{SK_HANDLE_NONE}}, b = {{SK_HANDLE_NONE}};
+    handle_t job = test_job(), inner = SK_HANDLE_NONE;
+    uint64_t word = 7;
+    struct sk_out out = sk_out_bytes(&word, sizeof word);
+    struct sk_in in = sk_in_bytes(&word, sizeof word);
+    test_status(sk_channel_create(job, &a.ends[0], &a.ends[1]), SK_OK);
+    test_status(sk_channel_create(job, &b.ends[0], &b.ends[1]), SK_OK);
+    test_status(sk_channel_send(b.ends[1], &out), SK_OK);
+    test_status(send_handle(a.ends[0], b.ends[0]), SK_OK);
+    test_status(sk_handle_close(a.ends[0]), SK_OK);
+    test_status(sk_handle_close(b.ends[1]), SK_OK);
+    test_job_end(job);
+    sk_sleep(5 * SK_MS);
+    test_status(receive_handle(a.ends[1], &inner), SK_OK);
+    test_status(sk_channel_receive(inner, &in, SK_DEADLINE_POLL), SK_OK);
+    test_equal(word, 7);
+    test_status(sk_channel_receive(inner, &in, SK_DEADLINE_POLL), SK_PEER_CLOSED);
+    test_status(sk_handle_close(inner), SK_OK);
+    test_status(sk_handle_close(a.ends[1]), SK_OK);
+}
+
+/* A ring of many endpoints, each inside the next, with a call waiting at one that nobody reaches. */
+static void a_long_cycle_goes_with_its_job(void)
+{
+    enum { RING = 100 };
+    struct pair ring[RING];
+    handle_t job = test_job();
+    for (int i = 0; i < RING; i++) {
+        ring[i] = (struct pair){{SK_HANDLE_NONE}};
+        test_status(sk_channel_create(job, &ring[i].ends[0], &ring[i].ends[1]), SK_OK);
+    }
+    for (int i = 0; i < RING; i++) {
+        test_status(send_handle(ring[(i + 1) % RING].ends[0], ring[i].ends[1]), SK_OK);
+    }
+    for (int i = 1; i < RING; i++) {
+        test_status(sk_handle_close(ring[i].ends[0]), SK_OK);
+    }
+    test_job_end(job);
+    uint64_t observed = 0;
+    test_status(sk_object_wait(ring[0].ends[0], SK_SIGNAL_PEER_CLOSED, test_deadline(), &observed),
+                SK_OK);
+    use_widow(ring[0].ends[0]);
+    test_status(sk_handle_close(ring[0].ends[0]), SK_OK);
+}
+
 static void a_handle_cannot_go_through_its_own_channel(void)
 {
     struct pair a = make();
@@ -182,6 +230,8 @@ void endpoint_tests(void)
     test_case("a failed send leaves the endpoint", a_failed_send_leaves_the_endpoint);
     test_case("a child gets an endpoint whose peer is closed", a_child_gets_a_widow);
     test_case("a cycle of endpoints goes with its job", a_cycle_goes_with_its_job);
+    test_case("a long cycle goes with its job", a_long_cycle_goes_with_its_job);
+    test_case("what is reached outlives its job", what_is_reached_outlives_its_job);
     test_case("a handle cannot go through its own channel",
               a_handle_cannot_go_through_its_own_channel);
 }
