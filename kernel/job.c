@@ -304,8 +304,9 @@ bool job_kill_step(struct job *top)
         job->killed = true;
         process = process_to_kill(job);
     }
-    if (process == NULL) {
-        end_if_quiet(top);
+    /* Jobs that have no process to wait for end here, and then those above them. */
+    for (struct job *job = top; job != NULL && process == NULL; job = walk_next(top, job)) {
+        end_if_quiet(job);
     }
     lock_release(&job_tree_lock);
     if (process == NULL) {
