@@ -5,6 +5,7 @@ Costs are executed guest instructions on one hart, counted by tools/insncount: t
 nothing, and a busy machine gives the same figure. A cost for each operation is the difference of two
 runs of different length, so that what is not the operation cancels.
 """
+import http.client as http_client
 import json
 import os
 import socket
@@ -72,25 +73,28 @@ def boot():
     yield "boot.first_200", counts["total"], "instructions"
 
 
-def serves_with(mebibytes):
+def seconds_to_serve(mebibytes, limit):
+    """How long a guest with this memory took to serve a page; None if it did not within the limit."""
+    began = time.monotonic()
     try:
         with Guest(net="user", mem="%dM" % mebibytes) as guest:
-            guest.wait_for(LISTENING, timeout=30)
-            return guest.get("/", timeout=30)[0] == 200
-    except (GuestError, OSError):
-        return False
+            guest.wait_for(LISTENING, timeout=limit)
+            if guest.get("/", timeout=limit)[0] == 200:
+                return time.monotonic() - began
+    except (GuestError, OSError, http_client.HTTPException):
+        pass
+    return None
 
 
 def memory():
-    """Bisection: `bad` does not serve, `good` does."""
+    """Bisection: `bad` does not serve, `good` does. What works is quick, so little is waited for."""
     bad, good = 4, 32
-    while not serves_with(good):
-        bad, good = good, good * 2
-        if good > 1024:
-            raise GuestError("no amount of memory serves")
+    needed = seconds_to_serve(good, 120)
+    if needed is None:
+        raise GuestError("%d MiB do not serve" % good)
     while good - bad > 1:
         middle = (good + bad) // 2
-        if serves_with(middle):
+        if seconds_to_serve(middle, max(5, 10 * needed)):
             good = middle
         else:
             bad = middle
@@ -195,7 +199,7 @@ def main(options):
         try:
             for figure, value, unit in GROUPS[name]():
                 print("bench %s %d %s" % (figure, value, unit), flush=True)
-        except (GuestError, OSError) as error:
+        except (GuestError, OSError, http_client.HTTPException) as error:
             say("%s: %s" % (name, error))
             bad += 1
     return FAILED if bad else 0
