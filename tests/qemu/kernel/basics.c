@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The clock, sleeping, yielding, calls that do not exist.
+ */
+#include "kernel_test.h"
+
+/* A machine that shares its cores is late; it is never early. */
+#define LATE (200 * SK_MS)
+
+static void the_own_id_is_stable(void)
+{
+    uint64_t id = id_of(sk_self_process), written;
+    struct sk_process_info info;
+    for (int i = 0; i < 100; i++) {
+        test_equal(id_of(sk_self_process), id);
+        sk_thread_yield();
+    }
+    must(sk_object_info(sk_self_process, &info, sizeof info, &written));
+    test_equal(info.id, id);
+    test_equal(info.state, SK_PROCESS_RUNNING);
+    test_equal(info.threads, 1);
+    test_check(strcmp(info.name, sk_self_name) == 0);
+    test_equal(info.job_id, id_of(sk_self_job));
+}
+
+static void the_clock_goes_forward(void)
+{
+    uint64_t last = 0;
+    for (int i = 0; i < 20000; i++) {
+        uint64_t now = sk_now();
+        if (!test_check(now >= last)) {
+            break;
+        }
+        last = now;
+    }
+    test_check(last > 0);
+}
+
+static void sleep_keeps_its_bounds(void)
+{
+    static const uint64_t durations[] = {0,         1,          1000,           50 * SK_US, SK_MS,
+                                         3 * SK_MS, 10 * SK_MS, 10 * SK_MS + 1, 20 * SK_MS};
+    for (size_t i = 0; i < COUNT(durations); i++) {
+        uint64_t begin = sk_now();
+        test_status(sk_thread_sleep(begin + durations[i]), SK_OK);
+        uint64_t end = sk_now();
+        test_check(end >= begin + durations[i]);
+        test_check(end < begin + durations[i] + LATE);
+    }
+    test_status(sk_thread_sleep(SK_DEADLINE_POLL), SK_OK);
+    test_status(sk_thread_sleep(1), SK_OK);
+}
+
+struct sleeper {
+    uint64_t wanted, woke;
+};
+
+static void sleep_until(void *argument)
+{
+    struct sleeper *sleeper = argument;
+    sk_thread_sleep(sleeper->wanted);
+    sleeper->woke = sk_now();
+}
+
+static void many_sleep_at_once(void)
+{
+    struct sk_thread threads[20];
+    struct sleeper sleepers[20];
+    uint64_t begin = sk_now();
+    for (uint32_t i = 0; i < COUNT(threads); i++) {
+        sleepers[i].wanted = begin + (1 + i * 7 % 20) * 2 * SK_MS;
+        start_thread(&threads[i], sleep_until, &sleepers[i]);
+    }
+    for (uint32_t i = 0; i < COUNT(threads); i++) {
+        join_thread(&threads[i]);
+        test_check(sleepers[i].woke >= sleepers[i].wanted);
+        test_check(sleepers[i].woke < sleepers[i].wanted + LATE);
+    }
+}
+
+static void there_is_no_such_call(void)
+{
+    static const uint64_t numbers[] = {5, 9, 99, SK_SYS_COUNT, 1000, ~0ull, 1ull << 63, 1ull << 32};
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        struct sk_result result = sk_syscall6(numbers[i], 1, 2, 3, 4, 5, 6);
+        test_status(result.status, SK_BAD_SYSCALL);
+        test_equal(result.value[0], 0);
+        test_equal(result.value[1], 0);
+    }
+}
+
+static void the_system_tells_about_itself(void)
+{
+    static struct sk_process_info processes[64];
+    struct sk_hart_info harts[8];
+    struct sk_system_info info;
+    uint64_t written;
+    handle_t inspect = sk_boot_handle("inspect");
+    must(sk_system_info(inspect, SK_SYSTEM_GENERAL, &info, sizeof info, &written));
+    test_equal(written, sizeof info);
+    test_check(info.harts > 0 && info.timebase_hz > 0 && info.uptime_ns <= sk_now());
+    test_check(info.memory_free_pages < info.memory_total_pages);
+    must(sk_system_info(inspect, SK_SYSTEM_HARTS, harts, sizeof harts, &written));
+    test_equal(written, info.harts * sizeof harts[0]);
+    must(sk_system_info(inspect, SK_SYSTEM_PROCESSES, processes, sizeof processes, &written));
+    test_equal(written, info.objects[SK_TYPE_PROCESS] * sizeof processes[0]);
+    must(
+        sk_system_info(inspect, SK_SYSTEM_PROCESSES, processes, sizeof processes[0] + 1, &written));
+    test_equal(written, sizeof processes[0]);
+    test_check(strcmp(processes[0].name, "init") == 0);
+    test_status(sk_system_info(inspect, 99, processes, sizeof processes, &written),
+                SK_INVALID_ARGS);
+}
+
+void test_basics(void)
+{
+    self_case("basics: the own id is stable", the_own_id_is_stable);
+    self_case("basics: the clock goes forward", the_clock_goes_forward);
+    self_case("basics: sleep keeps its bounds", sleep_keeps_its_bounds);
+    self_case("basics: many sleep at once", many_sleep_at_once);
+    self_case("basics: there is no such call", there_is_no_such_call);
+    self_case("basics: the system tells about itself", the_system_tells_about_itself);
+}

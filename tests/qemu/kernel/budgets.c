@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Budgets: each kind runs out in its own job only, at exactly its limit, and comes back.
+ */
+#include <stdlib.h>
+
+#include "kernel_test.h"
+
+static const struct sk_budget small = {
+    .pages = 40, .objects = 20, .handles = 30, .messages = 10, .threads = 4};
+
+static void a_budget_is_carved_out(void)
+{
+    struct sk_job_info before = job_info(sk_self_job);
+    handle_t job = test_job_with(small);
+    struct sk_job_info now = job_info(sk_self_job), child = job_info(job);
+    test_equal(before.limit.pages - now.limit.pages, small.pages);
+    test_equal(before.limit.objects - now.limit.objects, small.objects);
+    test_equal(before.limit.handles - now.limit.handles, small.handles);
+    test_equal(before.limit.messages - now.limit.messages, small.messages);
+    test_equal(before.limit.threads - now.limit.threads, small.threads);
+    test_equal(now.children, before.children + 1);
+    test_check(memcmp(&child.limit, &small, sizeof small) == 0);
+    test_equal(child.used.objects, 0);
+    test_job_end(job);
+    now = job_info(sk_self_job);
+    test_check(memcmp(&before.limit, &now.limit, sizeof now.limit) == 0);
+}
+
+static void nobody_promises_more_than_he_has(void)
+{
+    handle_t job = test_job_with(small), inner = SK_HANDLE_NONE, refused = SK_HANDLE_NONE;
+    for (size_t kind = 0; kind < sizeof small / sizeof(uint64_t); kind++) {
+        uint64_t wanted[sizeof small / sizeof(uint64_t)] = {0};
+        uint64_t limits[sizeof small / sizeof(uint64_t)];
+        memcpy(limits, &small, sizeof limits);
+        wanted[kind] = limits[kind] + 1;
+        test_status(sk_job_create(job, wanted, &refused), SK_OVER_BUDGET);
+        wanted[kind] = ~0ull;
+        test_status(sk_job_create(job, wanted, &refused), SK_OVER_BUDGET);
+    }
+    test_equal(job_info(job).used.objects, 0);
+    struct sk_budget most = small;
+    most.objects--; /* the inner job is one itself */
+    test_status(sk_job_create(job, &most, &inner), SK_OK);
+    test_status(sk_event_create(job, &refused), SK_OVER_BUDGET);
+    test_status(sk_event_create(inner, &refused), SK_OK);
+    test_status(sk_handle_close(refused), SK_OK);
+    test_job_end(inner);
+    test_status(sk_event_create(job, &refused), SK_OK);
+    test_status(sk_handle_close(refused), SK_OK);
+    test_job_end(job);
+}
+
+static status_t make_event_in(handle_t job, handle_t *handle)
+{
+    return sk_event_create(job, handle);
+}
+
+static status_t make_timer_in(handle_t job, handle_t *handle)
+{
+    return sk_timer_create(job, handle);
+}
+
+static status_t make_waitset_in(handle_t job, handle_t *handle)
+{
+    return sk_waitset_create(job, handle);
+}
+
+static status_t make_memory_in(handle_t job, handle_t *handle)
+{
+    return sk_memory_create(job, 4096, 0, handle);
+}
+
+static status_t make_job_in(handle_t job, handle_t *handle)
+{
+    static const struct sk_budget none;
+    return sk_job_create(job, &none, handle);
+}
+
+static status_t make_process_in(handle_t job, handle_t *handle)
+{
+    return sk_process_create(job, "x", 1, handle);
+}
+
+static void objects_run_out_at_their_limit(void)
+{
+    static const struct {
+        status_t (*make)(handle_t job, handle_t *handle);
+    } kinds[] = {{make_event_in},  {make_timer_in}, {make_waitset_in},
+                 {make_memory_in}, {make_job_in},   {make_process_in}};
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        handle_t handles[64], job = test_job_with(small);
+        uint32_t count = 0;
+        status_t status;
+        while ((status = kinds[k].make(job, &handles[count])) == SK_OK && count < 63) {
+            count++;
+        }
+        test_status(status, SK_OVER_BUDGET);
+        /* A process has a root page table; nothing else costs a page yet. */
+        test_equal(count, small.objects);
+        handle_t end0, end1, event = make_event(); /* others are not concerned */
+        test_status(sk_channel_create(job, &end0, &end1), SK_OVER_BUDGET);
+        test_status(sk_handle_close(handles[--count]), SK_OK);
+        uint64_t limit = test_deadline();
+        while (job_info(job).used.objects == small.objects && sk_now() < limit) {
+            sk_thread_yield();
+        }
+        test_status(sk_channel_create(job, &end0, &end1), SK_OVER_BUDGET); /* one is too few */
+        close_all(handles, count);
+        test_status(sk_handle_close(event), SK_OK);
+        while (job_info(job).used.objects != 0 && sk_now() < limit) {
+            sk_thread_yield();
+        }
+        test_equal(job_info(job).used.objects, 0);
+        test_equal(job_info(job).used.pages, 0);
+        test_job_end(job);
+    }
+}
+
+static void members_are_objects(void)
+{
+    handle_t job = test_job_with((struct sk_budget){.objects = 4}), set, events[4];
+    must(sk_waitset_create(job, &set));
+    for (uint64_t i = 0; i < 4; i++) {
+        events[i] = make_event();
+        test_status(sk_waitset_add(set, events[i], SK_SIGNAL_EVENT, i),
+                    i < 3 ? SK_OK : SK_OVER_BUDGET);
+    }
+    test_status(sk_handle_close(events[0]), SK_OK); /* leaves by itself */
+    test_status(sk_waitset_add(set, events[3], SK_SIGNAL_EVENT, 3), SK_OK);
+    test_status(sk_waitset_remove(set, events[3]), SK_OK);
+    test_status(sk_waitset_add(set, events[3], SK_SIGNAL_EVENT, 3), SK_OK);
+    close_all(events + 1, 3);
+    test_equal(job_info(job).used.objects, 1);
+    test_status(sk_handle_close(set), SK_OK);
+    test_job_end(job);
+}
+
+/* Child: makes handles until it may not; gives them back; the count is the same again. */
+int mode_spend_handles(int argc, char **argv)
+{
+    handle_t handles[200];
+    uint32_t first = 0;
+    for (int round = 0; round < 3; round++) {
+        uint32_t count = 0;
+        status_t status = SK_OK;
+        while (count < 200 && (status = sk_handle_duplicate(sk_self_process, SK_RIGHT_WAIT,
+                                                            &handles[count])) == SK_OK) {
+            count++;
+        }
+        handle_t ends[2];
+        if (status != SK_OVER_BUDGET || count == 0 || (round > 0 && count != first) ||
+            sk_channel_create(sk_self_job, &ends[0], &ends[1]) != SK_OVER_BUDGET ||
+            sk_event_create(sk_self_job, &ends[0]) != SK_OVER_BUDGET) {
+            return 1;
+        }
+        first = count;
+        for (uint32_t i = 0; i < count; i++) {
+            sk_handle_close(handles[i]);
+        }
+    }
+    return (int)first;
+}
+
+static void handles_run_out_at_their_limit(void)
+{
+    handle_t job = test_job_with((struct sk_budget){
+        .pages = 200, .objects = 64, .handles = 50, .messages = 8, .threads = 2});
+    struct sk_child child = self_spawn(job, "spend-handles", NULL, SK_HANDLE_NONE);
+    struct sk_process_info info = test_child_end(&child);
+    /* It has: boot endpoint, process, job, log. */
+    test_equal(info.exit_code, 50 - 4);
+    test_equal(job_info(job).used.handles, 0);
+    test_job_end(job);
+}
+
+static void sleep_long(void *argument)
+{
+    sk_thread_sleep(SK_DEADLINE_NEVER);
+}
+
+/* Child: makes threads until it may not, then ends with all of them asleep. */
+int mode_spend_threads(int argc, char **argv)
+{
+    static struct sk_thread threads[16];
+    uint32_t count = 0;
+    status_t status = SK_OK;
+    while (count < 16 &&
+           (status = sk_thread_start(&threads[count], sleep_long, NULL, 0, 1)) == SK_OK) {
+        count++;
+    }
+    return status == SK_OVER_BUDGET ? (int)count : -1;
+}
+
+static void threads_run_out_at_their_limit(void)
+{
+    handle_t job = test_job_with((struct sk_budget){
+        .pages = 300, .objects = 100, .handles = 64, .messages = 8, .threads = 6});
+    struct sk_child child = self_spawn(job, "spend-threads", NULL, SK_HANDLE_NONE);
+    struct sk_process_info info = test_child_end(&child);
+    test_equal(info.exit_code, 5);
+    test_equal(info.exit_reason, SK_EXIT_EXITED);
+    test_equal(job_info(job).used.threads, 0);
+    test_job_end(job);
+}
+
+/* What a dead job's objects still cost passes to its parent, and comes back with them. */
+static void charges_outlive_their_job(void)
+{
+    handle_t outer = test_job_with(small), inner, event, memory;
+    must(sk_job_create(outer, &(struct sk_budget){.pages = 10, .objects = 5}, &inner));
+    must(sk_event_create(inner, &event));
+    must(sk_memory_create(inner, 5 * SK_PAGE_SIZE, SK_MEMORY_COMMIT, &memory));
+    test_job_end(inner);
+    test_check(job_info(outer).limit.pages <= small.pages - 5);
+    test_check(job_info(outer).limit.objects <= small.objects - 2);
+    test_status(sk_event_signal(event), SK_OK); /* it lives */
+    test_status(sk_event_create(outer, &inner), SK_OK);
+    close_all((handle_t[]){inner, event, memory}, 3);
+    uint64_t limit = test_deadline();
+    while (job_info(outer).limit.objects != small.objects && sk_now() < limit) {
+        sk_thread_yield();
+    }
+    struct sk_job_info info = job_info(outer);
+    test_check(memcmp(&info.limit, &small, sizeof small) == 0);
+    test_job_end(outer);
+}
+
+static void a_killed_job_is_closed_to_all(void)
+{
+    handle_t job = test_job(), inner, handle;
+    uint64_t observed;
+    must(sk_job_create(job, &(struct sk_budget){.pages = 10, .objects = 5}, &inner));
+    test_status(sk_object_wait(job, SK_SIGNAL_TERMINATED, SK_DEADLINE_POLL, &observed),
+                SK_TIMED_OUT);
+    test_status(sk_job_kill(job), SK_OK);
+    test_status(sk_job_kill(job), SK_OK);
+    test_status(sk_object_wait(job, SK_SIGNAL_TERMINATED, test_deadline(), &observed), SK_OK);
+    test_status(sk_object_wait(inner, SK_SIGNAL_TERMINATED, test_deadline(), &observed), SK_OK);
+    test_status(sk_process_create(job, "x", 1, &handle), SK_BAD_STATE);
+    test_status(sk_process_create(inner, "x", 1, &handle), SK_BAD_STATE);
+    test_status(sk_event_create(job, &handle), SK_OVER_BUDGET);
+    close_all((handle_t[]){inner, job}, 2);
+}
+
+/* Killing an ancestor ends the whole tree. */
+static void a_tree_is_killed(void)
+{
+    enum { DEPTH = 5, EACH = 2 };
+    const uint64_t step = 300;
+    handle_t jobs[DEPTH];
+    struct sk_child children[DEPTH][EACH];
+    uint64_t observed;
+    for (uint64_t i = 0; i < DEPTH; i++) {
+        uint64_t share = (DEPTH - i) * step;
+        struct sk_budget budget = {share, share, share, share / 4, 4 * (DEPTH - i)};
+        must(sk_job_create(i > 0 ? jobs[i - 1] : sk_self_job, &budget, &jobs[i]));
+        for (int k = 0; k < EACH; k++) {
+            children[i][k] = self_spawn(jobs[i], "idle", NULL, SK_HANDLE_NONE);
+        }
+    }
+    test_status(sk_job_kill(jobs[0]), SK_OK);
+    test_status(sk_object_wait(jobs[0], SK_SIGNAL_TERMINATED, test_deadline(), &observed), SK_OK);
+    for (int i = 0; i < DEPTH; i++) {
+        test_equal(job_info(jobs[i]).processes, 0);
+        for (int k = 0; k < EACH; k++) {
+            test_equal(test_child_end(&children[i][k]).exit_reason, SK_EXIT_KILLED);
+        }
+    }
+    close_all(jobs, DEPTH);
+}
+
+void test_budgets(void)
+{
+    self_case("budget: it is carved out", a_budget_is_carved_out);
+    self_case("budget: nobody promises more than he has", nobody_promises_more_than_he_has);
+    self_case("budget: objects run out at their limit", objects_run_out_at_their_limit);
+    self_case("budget: members of wait sets are objects", members_are_objects);
+    self_case("budget: handles run out at their limit", handles_run_out_at_their_limit);
+    self_case("budget: threads run out at their limit", threads_run_out_at_their_limit);
+    self_case("budget: charges outlive their job", charges_outlive_their_job);
+    self_case("budget: a killed job is closed to all", a_killed_job_is_closed_to_all);
+    self_case("budget: killing an ancestor kills the tree", a_tree_is_killed);
+}

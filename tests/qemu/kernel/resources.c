@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Resources: narrowing, and the calls that need one. What devices do is tested with their drivers.
+ */
+#include "kernel_test.h"
+
+#define FREE_SOURCE 31u /* no device of the test machine has it */
+
+handle_t root_resource(void)
+{
+    return sk_boot_handle("resource");
+}
+
+handle_t make_resource(uint32_t kind, uint64_t base, uint64_t size)
+{
+    handle_t resource;
+    must(sk_resource_create(root_resource(), kind, base, size, &resource));
+    return resource;
+}
+
+static status_t narrow(handle_t parent, uint32_t kind, uint64_t base, uint64_t size)
+{
+    handle_t resource;
+    status_t status = sk_resource_create(parent, kind, base, size, &resource);
+    if (status == SK_OK) {
+        sk_handle_close(resource);
+    }
+    return status;
+}
+
+static void ranges_only_narrow(void)
+{
+    handle_t root = root_resource(), mmio = make_resource(SK_RESOURCE_MMIO, 0x10001000, 0x2000);
+    test_status(narrow(root, SK_RESOURCE_ROOT, 0, 0), SK_INVALID_ARGS);
+    test_status(narrow(root, SK_RESOURCE_KIND_COUNT, 0, 0), SK_INVALID_ARGS);
+    test_status(narrow(root, SK_RESOURCE_LOG, 1, 0), SK_INVALID_ARGS);
+    test_status(narrow(root, SK_RESOURCE_MMIO, 0x10000000, 0), SK_OUT_OF_RANGE);
+    test_status(narrow(root, SK_RESOURCE_MMIO, ~0ull - 10, 100), SK_OUT_OF_RANGE);
+    test_status(narrow(root, SK_RESOURCE_MMIO, 0x80000000, 0x1000), SK_OUT_OF_RANGE); /* RAM */
+    test_status(narrow(root, SK_RESOURCE_MMIO, 0x7ffff000, 0x2000), SK_OUT_OF_RANGE);
+    test_status(narrow(root, SK_RESOURCE_MMIO, 0, ~0ull), SK_OUT_OF_RANGE);
+    test_status(narrow(mmio, SK_RESOURCE_MMIO, 0x10001000, 0x2000), SK_OK);
+    test_status(narrow(mmio, SK_RESOURCE_MMIO, 0x10002000, 0x1000), SK_OK);
+    test_status(narrow(mmio, SK_RESOURCE_MMIO, 0x10002000, 0x2000), SK_OUT_OF_RANGE);
+    test_status(narrow(mmio, SK_RESOURCE_MMIO, 0x10000000, 0x2000), SK_OUT_OF_RANGE);
+    test_status(narrow(mmio, SK_RESOURCE_IRQ, 1, 1), SK_INVALID_ARGS);
+    test_status(narrow(mmio, SK_RESOURCE_LOG, 0, 0), SK_INVALID_ARGS);
+    test_status(sk_handle_close(mmio), SK_OK);
+}
+
+static void each_call_wants_its_kind(void)
+{
+    handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0), got;
+    handle_t inspect = make_resource(SK_RESOURCE_INSPECT, 0, 0), event = make_event();
+    uint8_t buffer[512];
+    uint64_t written, next;
+    test_status(sk_log_write(inspect, "x", 1), SK_WRONG_TYPE);
+    test_status(sk_log_read(inspect, 0, buffer, 1, &written, &next), SK_WRONG_TYPE);
+    test_status(sk_log_take_console(inspect, event), SK_WRONG_TYPE);
+    test_status(sk_system_info(log, SK_SYSTEM_GENERAL, buffer, sizeof buffer, &written),
+                SK_WRONG_TYPE);
+    test_status(sk_system_power(log, SK_POWER_OFF, SK_POWER_SUCCESS), SK_WRONG_TYPE);
+    test_status(sk_memory_create_dma(log, sk_self_job, 4096, &got, &written), SK_WRONG_TYPE);
+    test_status(sk_memory_create_physical(log, 0, 4096, &got), SK_WRONG_TYPE);
+    test_status(sk_interrupt_create(log, FREE_SOURCE, sk_self_job, &got), SK_WRONG_TYPE);
+    handle_t power = make_resource(SK_RESOURCE_POWER, 0, 0);
+    test_status(sk_system_power(power, 77, SK_POWER_SUCCESS), SK_INVALID_ARGS);
+    test_status(sk_system_power(power, SK_POWER_OFF, 77), SK_INVALID_ARGS);
+    close_all((handle_t[]){log, inspect, event, power}, 4);
+}
+
+static void device_memory_is_bounded(void)
+{
+    handle_t mmio = make_resource(SK_RESOURCE_MMIO, 0x10001000, 0x2000), memory = SK_HANDLE_NONE;
+    uint8_t byte = 0;
+    test_status(sk_memory_create_physical(mmio, 0, 0, &memory), SK_INVALID_ARGS);
+    test_status(sk_memory_create_physical(mmio, 1, 0x1000, &memory), SK_INVALID_ARGS);
+    test_status(sk_memory_create_physical(mmio, 0, 0x3000, &memory), SK_OUT_OF_RANGE);
+    test_status(sk_memory_create_physical(mmio, 0x2000, 0x1000, &memory), SK_OUT_OF_RANGE);
+    test_status(sk_memory_create_physical(mmio, ~0xfffull, 0x1000, &memory), SK_OUT_OF_RANGE);
+    test_status(sk_memory_create_physical(mmio, 0x1000, 0x1000, &memory), SK_OK);
+    test_status(sk_memory_read(memory, 0, &byte, 1), SK_INVALID_ARGS);
+    test_status(sk_memory_write(memory, 0, &byte, 1), SK_INVALID_ARGS);
+    test_status(sk_handle_close(memory), SK_OK);
+    test_status(sk_handle_close(mmio), SK_OK);
+}
+
+/* DMA frames go back when memory, mappings and grant are all gone, in any order. */
+static void dma_memory_is_contiguous_and_pinned(void)
+{
+    for (int grant_first = 0; grant_first < 2; grant_first++) {
+        handle_t dma = make_resource(SK_RESOURCE_DMA, 0, (uint64_t)1 << 32);
+        handle_t memory = SK_HANDLE_NONE;
+        uint64_t physical = 0, written;
+        struct sk_memory_info info;
+        test_status(sk_memory_create_dma(dma, sk_self_job, 0, &memory, &physical), SK_INVALID_ARGS);
+        test_status(sk_memory_create_dma(dma, sk_self_job, (uint64_t)1 << 29, &memory, &physical),
+                    SK_OVER_BUDGET);
+        test_status(sk_memory_create_dma(dma, sk_self_job, 64 * 1024, &memory, &physical), SK_OK);
+        must(sk_object_info(memory, &info, sizeof info, &written));
+        test_equal(info.physical, physical);
+        test_equal(info.committed_pages, 16);
+        uint64_t address = map_memory(memory, 16, SK_PROT_READ | SK_PROT_WRITE);
+        for (uint32_t i = 0; i < 16 * SK_PAGE_SIZE / 8; i++) {
+            if (((uint64_t *)address)[i] != 0) {
+                test_equal(i, -1);
+                break;
+            }
+        }
+        uint64_t used = job_info(sk_self_job).used.pages;
+        test_status(sk_handle_close(grant_first ? dma : memory), SK_OK);
+        must(sk_memory_unmap(sk_self_process, address, 16 * SK_PAGE_SIZE));
+        test_check(job_info(sk_self_job).used.pages + 16 > used); /* pinned so far */
+        test_status(sk_handle_close(grant_first ? memory : dma), SK_OK);
+    }
+}
+
+static void an_interrupt_has_one_owner(void)
+{
+    handle_t irq = make_resource(SK_RESOURCE_IRQ, FREE_SOURCE, 1);
+    handle_t first = SK_HANDLE_NONE, second;
+    uint64_t observed;
+    test_status(sk_interrupt_create(irq, FREE_SOURCE + 1, sk_self_job, &first), SK_OUT_OF_RANGE);
+    test_status(sk_interrupt_create(irq, 0, sk_self_job, &first), SK_OUT_OF_RANGE);
+    test_status(sk_interrupt_create(root_resource(), 100000, sk_self_job, &first), SK_OUT_OF_RANGE);
+    for (int i = 0; i < 3; i++) {
+        test_status(sk_interrupt_create(irq, FREE_SOURCE, sk_self_job, &first), SK_OK);
+        test_status(sk_interrupt_create(irq, FREE_SOURCE, sk_self_job, &second), SK_BUSY);
+        test_status(sk_interrupt_ack(first), SK_BAD_STATE);
+        test_status(sk_object_wait(first, SK_SIGNAL_INTERRUPT, soon(), &observed), SK_TIMED_OUT);
+        test_status(sk_handle_close(first), SK_OK);
+    }
+    test_status(sk_handle_close(irq), SK_OK);
+}
+
+static void the_log_is_read_back(void)
+{
+    static char text[4096];
+    handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0);
+    uint64_t copied = 1, next = 0, position = 0;
+    while (copied != 0) {
+        must(sk_log_read(log, position, text, sizeof text, &copied, &next));
+        position = next;
+    }
+    static const char line[] = "# a line for the log\n";
+    must(sk_log_write(log, line, sizeof line - 1));
+    must(sk_log_read(log, position, text, sizeof text, &copied, &next));
+    test_check(copied >= sizeof line - 1 && next == position + copied);
+    test_check(memcmp(text, line, sizeof line - 1) == 0);
+    test_status(sk_log_read(log, next + 100000, text, sizeof text, &copied, &next), SK_OK);
+    test_equal(copied, 0);
+    test_status(sk_handle_close(log), SK_OK);
+}
+
+void test_resources(void)
+{
+    self_case("resource: ranges only narrow", ranges_only_narrow);
+    self_case("resource: each call wants its kind", each_call_wants_its_kind);
+    self_case("resource: device memory is bounded", device_memory_is_bounded);
+    self_case("resource: DMA memory is contiguous and pinned", dma_memory_is_contiguous_and_pinned);
+    self_case("resource: an interrupt has one owner", an_interrupt_has_one_owner);
+    self_case("resource: the log is read back", the_log_is_read_back);
+}
