@@ -198,7 +198,7 @@ status_t message_keep_payload(struct message *message, struct job *payer,
         return SK_OK;
     }
     paddr_t pa;
-    status_t status = page_alloc(payer, &pa);
+    status_t status = page_alloc_dirty(payer, &pa); /* no more than `length` is ever read */
     if (status == SK_OK) {
         message->payload = phys_to_virt(pa);
         memcpy(message->payload, out->payload, length - REGISTER_BYTES);

@@ -247,7 +247,7 @@ static void uncharge(struct job *job, uint64_t frames)
     }
 }
 
-status_t page_alloc(struct job *job, paddr_t *pa)
+status_t page_alloc_dirty(struct job *job, paddr_t *pa)
 {
     struct hart_frames *own = &hart_frames[cpu_hart()->number];
     status_t status = charge(job, 1);
@@ -260,8 +260,16 @@ status_t page_alloc(struct job *job, paddr_t *pa)
     }
     set_count(own, own->count - 1);
     *pa = own->frame[own->count];
-    frames_zero(*pa, PAGE_SIZE);
     return SK_OK;
+}
+
+status_t page_alloc(struct job *job, paddr_t *pa)
+{
+    status_t status = page_alloc_dirty(job, pa);
+    if (status == SK_OK) {
+        frames_zero(*pa, PAGE_SIZE);
+    }
+    return status;
 }
 
 void page_free(struct job *job, paddr_t pa)

@@ -24,6 +24,8 @@ uint64_t page_kernel_count(void);
 
 /* One frame, charged to `job` (NULL: the kernel's own), zeroed. OVER_BUDGET, NO_MEMORY. */
 status_t page_alloc(struct job *job, paddr_t *pa);
+/* As page_alloc, with whatever the frame held: for bytes that are written before anybody reads them. */
+status_t page_alloc_dirty(struct job *job, paddr_t *pa);
 void page_free(struct job *job, paddr_t pa);
 /* 2^order contiguous frames ending below `limit`, zeroed. OVER_BUDGET, NO_MEMORY. */
 status_t page_alloc_order(struct job *job, uint32_t order, paddr_t limit, paddr_t *pa);
