@@ -121,6 +121,14 @@ def test_without_network():
     tap.equal(session.end(signal.SIGTERM), 143, "SIGTERM ends it")
 
 
+def test_exit_status():
+    for program, expected in (("hello", 0), ("nothing-by-this-name", 1)):
+        done = subprocess.run([RUN, "--net", "none", "--append", "run=" + program],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL)
+        tap.equal(done.returncode, expected, "run=%s ends with %d" % (program, expected))
+
+
 def test_refusals():
     for words, name in ((["--mem", "1M"], "memory that QEMU refuses"),
                         (["--smp", "600"], "harts that QEMU refuses"),
@@ -135,6 +143,7 @@ def test_refusals():
 if os.path.realpath(build_dir()) != os.path.realpath(build.path(build.GUEST)):
     tap.skip("./run serves", "this build directory is not the one of ./run")
 else:
-    for test in (test_two_at_once, test_www, test_without_network, test_refusals):
+    for test in (test_two_at_once, test_www, test_without_network, test_exit_status,
+                 test_refusals):
         test()
 sys.exit(tap.done())

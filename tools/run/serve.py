@@ -15,6 +15,7 @@ import packages
 import qemu
 import www
 from common import FAILED, Stop, USAGE, say, size_bytes
+from guest import FAILED_LINE, PANIC
 
 LISTENING = "http-server: listening on port 80"
 ADDRESS = re.compile(r"\bnet: address (\d+\.\d+\.\d+\.\d+)")
@@ -38,8 +39,8 @@ def check_options(options):
         www.check(options.www, mem)
 
 
-class FirstPage:
-    """Watches for the first page that is answered with 200, and says where it is."""
+class Watch:
+    """Watches the console for failures; says where the first page was answered with 200."""
 
     def __init__(self, options):
         self.options = options
@@ -47,8 +48,11 @@ class FirstPage:
         self.address = None
         self.answered = threading.Event()
         self.polling = False
+        self.failed = False
 
     def on_line(self, line):
+        # OpenSBI's test device reports every power-off to QEMU as a success.
+        self.failed = self.failed or PANIC in line or FAILED_LINE in line
         found = ADDRESS.search(line)
         if found:
             self.address = found.group(1)
@@ -100,7 +104,7 @@ def serve(options):
     packages.need(packages.SERVE, options.offline)
     build.build(options.offline)
     with build.private_folder() as folder:
-        page = FirstPage(options)
+        page = Watch(options)
         guest = qemu.start(guest_command(options, folder))
         try:
             errors = console.stream(guest, page.on_line, page.check_deadline)
@@ -112,8 +116,8 @@ def serve(options):
     if status != 0 and refusal:
         first = refusal[0].split(":", 1)[1].strip()
         raise Stop("QEMU refused: %s" % first, USAGE)
-    if status != 0:
-        raise Stop("the guest ended with a failure (QEMU's status %d)" % status)
+    if status != 0 or page.failed:
+        raise Stop("the guest ended with a failure")
     return 0
 
 
