@@ -36,6 +36,7 @@ struct net_socket {
     bool is_shut;           /* FIN is wanted, after what is in the ring */
     bool is_closing;        /* the program has closed it; its slot is freed when all is sent */
     bool is_finished;       /* lwIP has been told to send FIN */
+    bool is_starved;        /* lwIP had no memory for what is to be sent */
     bool has_ended;         /* no pcb any more; waits for the program to close it */
     bool is_pending_accept; /* counts against its listener's backlog */
     union {
@@ -129,6 +130,8 @@ void tcp_socket_abort(struct net_socket *socket);
 
 /* TSO: how many wire segments lwIP hands down in one; 1 without TSO. Set by the link. */
 extern uint32_t tcp_socket_bundle;
+/* Sockets that lwIP had no memory for: its timer must run until there are none. */
+extern uint32_t tcp_socket_starved;
 
 /* --- udp_socket.c --- */
 

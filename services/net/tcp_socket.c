@@ -13,6 +13,7 @@
 #include <string.h>
 
 uint32_t tcp_socket_bundle = 1;
+uint32_t tcp_socket_starved;
 
 _Static_assert(TCP_WND == SK_NET_RX_BYTES, "the window is the ring");
 _Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its way");
@@ -20,16 +21,24 @@ _Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its wa
 /* What may still be on its way is at most this when the peer announced that window. */
 #define BUNDLES_IN_WINDOW 4u
 
+static void set_starved(struct net_socket *socket, bool is_starved)
+{
+    tcp_socket_starved += (uint32_t)is_starved - (uint32_t)socket->is_starved;
+    socket->is_starved = is_starved;
+}
+
 static void detach(struct net_socket *socket)
 {
     struct tcp_pcb *pcb = socket->tcp;
 
+    set_starved(socket, false);
     tcp_arg(pcb, NULL);
     if (socket->kind == NET_LISTENER) {
         tcp_accept(pcb, NULL);
     } else {
         tcp_recv(pcb, NULL);
         tcp_sent(pcb, NULL);
+        tcp_poll(pcb, NULL, 0);
         tcp_err(pcb, NULL);
     }
     socket->tcp = NULL;
@@ -119,6 +128,7 @@ static void give(struct net_socket *socket)
     struct tcp_pcb *pcb = socket->tcp;
     uint32_t end = socket->tx.own + socket_pending(socket);
     uint8_t *data = socket->session->data + sk_net_tx_offset(socket->slot);
+    bool is_starved = false;
 
     if (end != socket->given && end - socket->given > TCP_MSS) {
         use_bundles(pcb);
@@ -134,7 +144,8 @@ static void give(struct net_socket *socket)
         uint8_t more = length < end - socket->given ? TCP_WRITE_FLAG_MORE : 0;
         if (tcp_write(pcb, data + sk_ring_slot(&socket->tx, socket->given), (uint16_t)length,
                       more) != ERR_OK) {
-            break; /* out of segments: again when some are acknowledged, or at lwIP's timer */
+            is_starved = true; /* again when some are acknowledged, or from on_poll */
+            break;
         }
         socket->given += length;
     }
@@ -142,6 +153,7 @@ static void give(struct net_socket *socket)
         socket->is_finished = tcp_shutdown(pcb, 0, 1) == ERR_OK;
     }
     tcp_output(pcb);
+    set_starved(socket, is_starved);
 }
 
 /* lwIP: `length` more bytes, or our FIN, were acknowledged. */
@@ -159,6 +171,20 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, uint16_t length)
     }
     if (socket_pending(socket) != socket->given - socket->tx.own ||
         (socket->is_shut && !socket->is_finished)) {
+        give(socket);
+    }
+    return ERR_OK;
+}
+
+/*
+ * lwIP: half a second has passed. A connection that was refused memory while nothing of its own was
+ * in flight hears of no acknowledgement; others have given some back by now.
+ */
+static err_t on_poll(void *arg, struct tcp_pcb *pcb)
+{
+    struct net_socket *socket = arg;
+
+    if (socket->is_starved) {
         give(socket);
     }
     return ERR_OK;
@@ -205,6 +231,7 @@ static void on_error(void *arg, err_t error)
     uint32_t state = atomic_load_explicit(&socket->shared->state, memory_order_relaxed);
     status_t status = status_of(error);
 
+    set_starved(socket, false);
     if (error == ERR_CLSD) { /* both sides have ended in order */
         socket->tcp = NULL;
         socket->has_ended = true;
@@ -235,6 +262,7 @@ static void attach(struct net_socket *socket, struct tcp_pcb *pcb)
     tcp_arg(pcb, socket);
     tcp_recv(pcb, on_received);
     tcp_sent(pcb, on_sent);
+    tcp_poll(pcb, on_poll, 1);
     tcp_err(pcb, on_error);
     tcp_nagle_disable(pcb); /* the program decides: it commits what belongs together at once */
 }

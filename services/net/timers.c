@@ -17,6 +17,7 @@
 #include <sk/time.h>
 
 #include "net.h"
+#include "session.h"
 
 #define NEVER SK_DEADLINE_NEVER
 
@@ -26,6 +27,7 @@
 #define DNS_SECONDS 30u
 /* An ARP table forgotten for longer has aged out altogether; that many seconds are caught up. */
 #define ARP_CATCH_UP_SECONDS 310u
+#define TIME_WAIT_TICKS 4u /* of 500 ms */
 #define ONE_SHOTS 4u
 
 struct timer {
@@ -46,7 +48,7 @@ static bool tcp_any(void)
 /* True when some connection waits for something: an acknowledgement, an end, its delayed ACK. */
 static bool tcp_waits(void)
 {
-    if (tcp_tw_pcbs != NULL) {
+    if (tcp_tw_pcbs != NULL || tcp_socket_starved > 0) {
         return true;
     }
     for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
@@ -58,6 +60,21 @@ static bool tcp_waits(void)
         }
     }
     return false;
+}
+
+/*
+ * Connections in TIME_WAIT lie in a list that is walked for every new connection, and in the pool; two
+ * seconds of them are enough to answer a lost last ACK on any but the worst of links.
+ */
+static void tcp_run(void)
+{
+    tcp_tmr();
+    for (struct tcp_pcb *pcb = tcp_tw_pcbs, *next; pcb != NULL; pcb = next) {
+        next = pcb->next;
+        if (tcp_ticks - pcb->tmr > TIME_WAIT_TICKS) {
+            tcp_abort(pcb); /* in this state it frees the pcb, and sends nothing */
+        }
+    }
 }
 
 static bool reassembly_waits(void)
@@ -98,7 +115,7 @@ static bool dns_waits(void)
 }
 
 static struct timer timers[] = {
-    {tcp_tmr, TCP_TMR_INTERVAL *SK_MS, tcp_any, tcp_waits, NEVER},
+    {tcp_run, TCP_TMR_INTERVAL *SK_MS, tcp_any, tcp_waits, NEVER},
     {ip_reass_tmr, IP_TMR_INTERVAL *SK_MS, reassembly_waits, reassembly_waits, NEVER},
     {arp_run, ARP_TMR_INTERVAL *SK_MS, arp_started, arp_still_needed, NEVER},
     {dhcp_coarse_tmr, DHCP_COARSE_TIMER_MSECS *SK_MS, config_uses_dhcp, config_uses_dhcp, NEVER},
