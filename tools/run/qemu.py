@@ -83,9 +83,12 @@ def check_port(port):
 
 def check_tap(name):
     """The interface must exist and be a tap; making one is the user's business."""
-    flags = "/sys/class/net/%s/tun_flags" % name
-    if not name or "/" in name or not os.path.exists("/sys/class/net/" + name):
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
         raise Stop("--net tap:%s: there is no such interface "
                    "(ip tuntap add %s mode tap)" % (name, name or "NAME"), USAGE)
-    if not os.path.exists(flags):
+    # /sys may show another network namespace than ours; then QEMU is the one to complain.
+    device = os.path.join("/sys/class/net", name)
+    if os.path.exists(device) and not os.path.exists(os.path.join(device, "tun_flags")):
         raise Stop("--net tap:%s: the interface is not a tap" % name, USAGE)

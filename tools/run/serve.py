@@ -67,11 +67,14 @@ class Watch:
 
     def poll(self):
         while not self.answered.is_set():
+            time.sleep(0.1)
             host, port = self.place()
+            if host is None:
+                continue
             try:
-                page = http.client.HTTPConnection(host or "", port, timeout=5)
+                page = http.client.HTTPConnection(host, port, timeout=5)
                 page.request("GET", "/")
-                if host and page.getresponse().status == 200:
+                if page.getresponse().status == 200:
                     self.answered.set()
                     url = "http://%s%s/" % (host, "" if port == 80 else ":%d" % port)
                     say("%s answers (after %.1f s); Ctrl-C ends it"
@@ -79,7 +82,6 @@ class Watch:
                 page.close()
             except (OSError, http.client.HTTPException):
                 pass
-            time.sleep(0.1)
 
     def check_deadline(self):
         limit = self.options.timeout
