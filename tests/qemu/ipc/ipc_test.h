@@ -12,6 +12,7 @@ void test_transfers(void);
 void test_calls(void);
 void test_call_ends(void);
 void test_waitsets(void);
+void test_model(void);
 
 /* Modes of the program as a child. */
 int mode_receiver(int argc, char **argv);

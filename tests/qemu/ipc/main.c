@@ -21,5 +21,6 @@ int main(int argc, char **argv)
     test_calls();
     test_call_ends();
     test_waitsets();
+    test_model();
     return test_done();
 }
