@@ -57,9 +57,9 @@
 #define TCP_OOSEQ_MAX_PBUFS 64
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 255
-/* TIME_WAIT is twice this. Waiting connections lie in a list that is walked for segments, and in the
- * pool; 120 s of them would fill it at five connections a second. */
-#define TCP_MSL 1000UL
+/* Twice this may pass in LAST_ACK between two segments: longer than a time-out that has backed off, or
+ * data is lost. TIME_WAIT is shorter than that, see timers.c. */
+#define TCP_MSL 15000UL
 #define LWIP_TCP_KEEPALIVE 1
 #define SO_REUSE 1
 #define LWIP_HOOK_TCP_ISN(local_ip, local_port, remote_ip, remote_port)                            \

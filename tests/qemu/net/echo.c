@@ -20,8 +20,9 @@ static void echo_serve(struct sk_socket *connection)
     status_t status;
 
     while ((status = sk_tcp_peek(connection, &data, &length)) == SK_OK && length > 0) {
-        if (sk_tcp_write(connection, data, length, &written) != SK_OK) {
-            return; /* no room: a report comes */
+        status = sk_tcp_write(connection, data, length, &written);
+        if (status != SK_OK) {
+            break; /* PENDING, no room: a report comes */
         }
         sk_tcp_consume(connection, written);
     }
