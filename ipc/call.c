@@ -14,17 +14,10 @@
 #include <kernel/panic.h>
 #include <kernel/syscall.h>
 
-#define TOKEN_SLOT_BITS 16u
-
 /* Threads looked at in one step when a server has died: about 10 instructions each. */
 #define BREAK_THREADS_PER_STEP 512u
 
 _Static_assert(THREADS_MAX < 1u << TOKEN_SLOT_BITS, "slot + 1 fits in a token");
-
-token_t call_token(const struct thread *caller)
-{
-    return caller->call.sequence << TOKEN_SLOT_BITS | (caller->slot + 1);
-}
 
 /* Ends a call that was received, one way or another. Channel lock held, wait over. */
 static void served_over(struct thread *caller)
@@ -34,7 +27,7 @@ static void served_over(struct thread *caller)
 }
 
 /* Time-out or kill of a call that was received. */
-static void cancel_served(struct thread *caller, status_t status)
+void call_cancel_served(struct thread *caller, status_t status)
 {
     served_over(caller);
     message_fail(caller, status, SK_INFO_DELIVERED);
@@ -62,7 +55,7 @@ void call_refuse(struct thread *caller, status_t status)
 {
     queued_over(caller);
     message_fail(caller, status, 0);
-    object_put_later(wait_end(caller));
+    wait_end(caller);
     thread_ready(caller);
 }
 
@@ -70,7 +63,7 @@ void call_received(struct thread *caller, struct thread *server)
 {
     message_drop_payload(&caller->call.message, caller->process->job);
     caller->call.server = server->process;
-    caller->wait.cancel = cancel_served;
+    caller->wait.cancel = call_cancel_served;
     thread_donate(server, caller);
 }
 
@@ -108,7 +101,7 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
     while ((receiver = endpoint_unpark(peer)) != NULL) {
         status = message_deliver(receiver, out, SK_INFO_CALL, call_token(self), peer->object.id);
         if (status == SK_OK) {
-            wait_begin(self, lock, NULL, &endpoint->object, cancel_served);
+            wait_begin(self, lock, NULL, call_cancel_served);
             wait_deadline(self, deadline);
             call_received(self, receiver);
             thread_ready(receiver);
@@ -121,7 +114,7 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
     status = call_keep(self, out);
     if (status == SK_OK) {
         list_append(&peer->inbox, &self->call.message.link);
-        wait_begin(self, lock, NULL, &endpoint->object, cancel_queued);
+        wait_begin(self, lock, NULL, cancel_queued);
         wait_deadline(self, deadline);
         object_notify(&peer->object, SK_SIGNAL_READABLE);
         status = SYSCALL_BLOCKED;
@@ -149,11 +142,7 @@ static struct spinlock *lock_served(struct thread *caller, const struct process 
 
 status_t call_reply(struct thread *self, token_t token, const struct outgoing *out)
 {
-    uint64_t slot = (token & ((1u << TOKEN_SLOT_BITS) - 1)) - 1;
-    if (slot >= atomic_load_explicit(&thread_slot_count, memory_order_acquire)) {
-        return SK_NOT_FOUND;
-    }
-    struct thread *caller = atomic_load_explicit(&thread_slots[slot], memory_order_acquire);
+    struct thread *caller = token_thread(token);
     struct spinlock *lock = caller == NULL ? NULL : lock_served(caller, self->process);
     if (lock == NULL) {
         return SK_NOT_FOUND;
@@ -164,7 +153,7 @@ status_t call_reply(struct thread *self, token_t token, const struct outgoing *o
     }
     status_t status = message_deliver(caller, out, 0, SK_TOKEN_NONE, 0);
     served_over(caller);
-    object_put_later(wait_end(caller));
+    wait_end(caller);
     if (status != SK_OK) {
         message_fail(caller, status, SK_INFO_DELIVERED | (status == SK_TOO_SMALL ? out->info : 0));
         status = SK_NOT_DELIVERED;
@@ -186,7 +175,7 @@ bool call_break_step(struct process *server, uint32_t *slot)
         struct spinlock *lock = lock_served(caller, server);
         if (lock != NULL) {
             served_over(caller);
-            object_put_later(wait_end(caller));
+            wait_end(caller);
             message_fail(caller, SK_PEER_CLOSED, SK_INFO_DELIVERED);
             thread_ready(caller);
             lock_release(lock);

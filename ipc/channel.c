@@ -8,9 +8,9 @@
 #include <ipc/call.h>
 #include <ipc/channel.h>
 #include <ipc/message.h>
-#include <kernel/hart.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
+#include <kernel/sched.h>
 #include <kernel/syscall.h>
 
 static struct cache channel_cache = CACHE_INIT("channel", struct channel);
@@ -77,6 +77,7 @@ static void endpoint_orphan(struct object *object)
             call_refuse(message->caller, SK_PEER_CLOSED);
         } else {
             list_append(&cpu_hart()->dead_messages, node);
+            sched_attention();
         }
     }
     endpoint->inbox_sends = 0;
@@ -144,7 +145,7 @@ struct thread *endpoint_unpark(struct endpoint *endpoint)
         return NULL;
     }
     struct thread *thread = list_first(&endpoint->receivers, struct thread, wait.link);
-    object_put_later(wait_end(thread));
+    wait_end(thread);
     return thread;
 }
 
@@ -221,7 +222,7 @@ status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64
     return SK_OK;
 }
 
-static void receive_cancelled(struct thread *thread, status_t status)
+void receive_cancelled(struct thread *thread, status_t status)
 {
     message_fail(thread, status, 0);
 }
@@ -239,8 +240,7 @@ status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64
     } else if (deadline == SK_DEADLINE_POLL) {
         message_fail(self, SK_TIMED_OUT, 0);
     } else {
-        wait_begin(self, endpoint->object.lock, &endpoint->receivers, &endpoint->object,
-                   receive_cancelled);
+        wait_begin(self, endpoint->object.lock, &endpoint->receivers, receive_cancelled);
         wait_deadline(self, deadline);
         outcome = SYSCALL_BLOCKED;
     }

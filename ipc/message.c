@@ -108,13 +108,6 @@ static status_t write_user(struct thread *to, vaddr_t va, const void *from, size
     }
 }
 
-static void results_clear(struct thread *to)
-{
-    struct arch_frame *frame = &to->frame;
-    frame_clear_results(frame);
-    frame->extra[1] = (uint64_t)(int64_t)to->reply_status;
-}
-
 /* The part of a delivery that can fail: room for the handles, and everything in user memory. */
 static status_t deliver_prepare(struct thread *to, const struct outgoing *out, handle_t *handles)
 {
@@ -163,30 +156,21 @@ status_t message_deliver(struct thread *to, const struct outgoing *out, uint64_t
         }
         handle_fill(to->process, handles, count, capabilities);
     }
-    uint64_t words[4];
-    memcpy(words, out->words, sizeof(words));
-    results_clear(to);
-    struct arch_frame *frame = &to->frame;
-    frame->arg[1] = out->info | flags;
-    memcpy(&frame->arg[2], words, sizeof(words));
-    frame->arg[6] = token;
-    frame->extra[0] = key;
+    message_result(to, out->info | flags, out->words, token, key);
     return SK_OK;
 }
 
 void message_fail(struct thread *to, status_t status, uint64_t info)
 {
-    results_clear(to);
+    static const uint64_t nothing[4];
+    message_result(to, info, nothing, SK_TOKEN_NONE, 0);
     to->frame.arg[0] = (uint64_t)(int64_t)status;
-    to->frame.arg[1] = info;
 }
 
 void message_signals(struct thread *to, uint32_t signals, uint64_t key)
 {
-    results_clear(to);
-    to->frame.arg[1] = SK_INFO_SIGNALS;
-    to->frame.arg[2] = signals;
-    to->frame.extra[0] = key;
+    const uint64_t words[4] = {signals, 0, 0, 0};
+    message_result(to, SK_INFO_SIGNALS, words, SK_TOKEN_NONE, key);
 }
 
 status_t message_keep_payload(struct message *message, struct job *payer,

@@ -15,21 +15,8 @@
 #include <kernel/syscall.h>
 #include <kernel/syscalls.h>
 
-struct member {
-    struct observer observer;
-    struct waitset *waitset;      /* [I] outlives its members */
-    uint64_t key;                 /* [I] */
-    struct list_node ready_link;  /* [waitset lock] */
-    struct list_node member_link; /* [waitset lock] */
-};
-
 static struct cache waitset_cache = CACHE_INIT("waitset", struct waitset);
 static struct cache member_cache = CACHE_INIT("waitset member", struct member);
-
-static struct member *member_from_observer(struct observer *observer)
-{
-    return container_of(observer, struct member, observer);
-}
 
 /* Hands to a thread, running or unparked, what the member shows; nothing: false. What is handed over
  * may also be an error that leaves a message in its inbox. Object lock held. */
@@ -56,7 +43,7 @@ static struct thread *member_unpark(struct member *member)
     lock_acquire(waitset->object.lock);
     if (!list_empty(&waitset->parked)) {
         thread = list_first(&waitset->parked, struct thread, wait.link);
-        object_put_later(wait_end(thread));
+        wait_end(thread);
     } else if (!list_linked(&member->ready_link)) {
         list_append(&waitset->ready, &member->ready_link);
     }
@@ -66,7 +53,7 @@ static struct thread *member_unpark(struct member *member)
 
 /* Serves parked threads as long as the member shows something, then leaves it marked ready if it
  * still does. A level that no delivery takes is handed to one thread only. Object lock held. */
-static void member_activate(struct observer *observer)
+void member_activate(struct observer *observer)
 {
     struct member *member = member_from_observer(observer);
     const uint32_t once = SK_SIGNAL_PEER_CLOSED | SK_SIGNAL_TERMINATED;
@@ -135,7 +122,7 @@ static void waitset_orphan(struct object *set)
     waitset->orphaned = true;
     while (!list_empty(&waitset->parked)) {
         struct thread *thread = list_first(&waitset->parked, struct thread, wait.link);
-        object_put_later(wait_end(thread));
+        wait_end(thread);
         message_fail(thread, SK_BAD_STATE, 0);
         thread_ready(thread);
     }
@@ -166,11 +153,6 @@ const struct object_type waitset_type = {
     .destroy = waitset_destroy,
 };
 
-static void receive_cancelled(struct thread *thread, status_t status)
-{
-    message_fail(thread, status, 0);
-}
-
 /* Parks the running thread. Wait set lock held. */
 static status_t waitset_park(struct thread *self, struct waitset *waitset, uint64_t deadline)
 {
@@ -178,7 +160,7 @@ static status_t waitset_park(struct thread *self, struct waitset *waitset, uint6
         message_fail(self, waitset->orphaned ? SK_BAD_STATE : SK_TIMED_OUT, 0);
         return SYSCALL_DONE;
     }
-    wait_begin(self, waitset->object.lock, &waitset->parked, &waitset->object, receive_cancelled);
+    wait_begin(self, waitset->object.lock, &waitset->parked, receive_cancelled);
     wait_deadline(self, deadline);
     return SYSCALL_BLOCKED;
 }

@@ -2,12 +2,15 @@
 /*
  * Deadlines: a leftist heap per hart, so that arming and cancelling take O(log n) and no memory.
  *
+ * Lazy deadlines are looked at only when the clock fires, see deadline.h.
+ *
  * Lock: hart.timers_lock. Invariant: rank of a node's left child is at least its right child's.
  * Tests: tests/host/kernel/test_deadline.c.
  */
 #include <kernel/deadline.h>
 #include <kernel/hart.h>
 #include <kernel/panic.h>
+#include <kernel/sched.h>
 
 static uint32_t rank_of(const struct deadline *node)
 {
@@ -83,7 +86,7 @@ static void heap_remove(struct hart *hart, struct deadline *node)
             break;
         }
     }
-    atomic_store_explicit(&node->hart, NULL, memory_order_relaxed);
+    store_relaxed(&node->hart, NULL);
 }
 
 void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence)
@@ -97,9 +100,10 @@ void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence
     deadline->rank = 1;
     deadline->when_ns = when_ns;
     deadline->sequence = sequence;
-    atomic_store_explicit(&deadline->hart, hart, memory_order_relaxed);
+    store_relaxed(&deadline->hart, hart);
     hart->timers = merge(hart->timers, deadline);
     lock_release(&hart->timers_lock);
+    sched_attention(); /* the clock may have to be set */
 }
 
 void deadline_cancel(struct deadline *deadline)
@@ -121,9 +125,8 @@ void deadline_cancel(struct deadline *deadline)
     }
 }
 
-void deadline_run(uint64_t now_ns)
+static void run_heap(struct hart *hart, uint64_t now_ns)
 {
-    struct hart *hart = cpu_hart();
     for (;;) {
         lock_acquire(&hart->timers_lock);
         struct deadline *first = hart->timers;
@@ -138,11 +141,91 @@ void deadline_run(uint64_t now_ns)
     }
 }
 
+/* timers_lock held. */
+static void lazy_unlink(struct thread *thread)
+{
+    list_remove(&thread->lazy_link);
+    store_release(&thread->lazy_hart, NULL);
+}
+
+/* A thread of the list whose time has come, unlinked, with the sequence of its wait; threads that
+ * wait for nothing leave the list. NULL: none. timers_lock held. */
+static struct thread *lazy_pop(struct hart *hart, uint64_t now_ns, uint64_t *sequence)
+{
+    hart->lazy_next_ns = SK_DEADLINE_NEVER;
+    list_for_each_safe(node, &hart->lazy) {
+        struct thread *thread = container_of(node, struct thread, lazy_link);
+        /* The sequence first: a wait's end resets the time before the next wait counts on. */
+        *sequence = __atomic_load_n(&thread->wait.sequence, __ATOMIC_ACQUIRE);
+        uint64_t when_ns = atomic_load_explicit(&thread->lazy_ns, memory_order_acquire);
+        if (when_ns <= now_ns) {
+            lazy_unlink(thread);
+            return thread;
+        }
+        if (when_ns == SK_DEADLINE_NEVER) {
+            lazy_unlink(thread);
+        } else if (when_ns < hart->lazy_next_ns) {
+            hart->lazy_next_ns = when_ns;
+        }
+    }
+    return NULL;
+}
+
+static void run_lazy(struct hart *hart, uint64_t now_ns)
+{
+    for (;;) {
+        uint64_t sequence;
+        lock_acquire(&hart->timers_lock);
+        struct thread *thread = lazy_pop(hart, now_ns, &sequence);
+        lock_release(&hart->timers_lock);
+        if (thread == NULL) {
+            return;
+        }
+        wait_cancel(thread, sequence, SK_TIMED_OUT);
+    }
+}
+
+void deadline_run(uint64_t now_ns)
+{
+    struct hart *hart = cpu_hart();
+    run_heap(hart, now_ns);
+    run_lazy(hart, now_ns);
+}
+
 uint64_t deadline_next(void)
 {
     struct hart *hart = cpu_hart();
     lock_acquire(&hart->timers_lock);
     uint64_t when_ns = hart->timers == NULL ? SK_DEADLINE_NEVER : hart->timers->when_ns;
     lock_release(&hart->timers_lock);
-    return when_ns;
+    return hart->lazy_next_ns < when_ns ? hart->lazy_next_ns : when_ns;
+}
+
+bool deadline_lazy_join(struct hart *hart, struct thread *thread, uint64_t when_ns)
+{
+    if (when_ns < hart->armed_ns || when_ns == SK_DEADLINE_POLL) {
+        return false;
+    }
+    struct hart *where = atomic_load_explicit(&thread->lazy_hart, memory_order_acquire);
+    if (where == NULL) {
+        lock_acquire(&hart->timers_lock);
+        list_append(&hart->lazy, &thread->lazy_link);
+        store_relaxed(&thread->lazy_hart, hart);
+        lock_release(&hart->timers_lock);
+        where = hart;
+    }
+    return where == hart;
+}
+
+void deadline_lazy_leave(struct thread *thread)
+{
+    struct hart *hart = atomic_load_explicit(&thread->lazy_hart, memory_order_acquire);
+    if (hart == NULL) {
+        return;
+    }
+    lock_acquire(&hart->timers_lock);
+    if (atomic_load_explicit(&thread->lazy_hart, memory_order_relaxed) == hart) {
+        lazy_unlink(thread);
+    }
+    lock_release(&hart->timers_lock);
 }

@@ -2,8 +2,7 @@
 /*
  * Futexes: waiting on a memory word, named by its memory object and offset.
  *
- * Owns: a table of buckets; a waiting thread's wait.object is the memory object, its frame still
- * holds the arguments. Lock: one per bucket (LOCK_FUTEX). The word is compared under the bucket's
+ * Owns: a table of buckets, and the reference of each waiting thread to its memory object. Lock: one per bucket (LOCK_FUTEX). The word is compared under the bucket's
  * lock, and a waker takes the same lock after the word was changed, so no wake-up is lost.
  * Tests: tests/host/kernel/test_futex.c.
  */
@@ -46,6 +45,13 @@ static status_t word_find(struct thread *self, vaddr_t va, struct memory **memor
     return space_identify(&self->process->space, va, memory, offset);
 }
 
+/* Time-out or kill. */
+static void wait_cancelled(struct thread *thread, status_t status)
+{
+    object_put_later(&thread->futex_memory->object);
+    syscall_result(thread, status, 0, 0);
+}
+
 status_t sys_futex_wait(struct thread *self, vaddr_t word, uint32_t expected, uint64_t deadline)
 {
     struct address_space *space = &self->process->space;
@@ -76,9 +82,11 @@ status_t sys_futex_wait(struct thread *self, vaddr_t word, uint32_t expected, ui
         status = SK_TIMED_OUT;
     } else if (status == SK_OK) {
         self->futex_offset = offset;
-        wait_begin(self, &bucket->lock, &bucket->waiters, &memory->object, NULL);
+        self->futex_memory = memory; /* the reference moves */
+        wait_begin(self, &bucket->lock, &bucket->waiters, wait_cancelled);
         wait_deadline(self, deadline);
-        status = SYSCALL_BLOCKED;
+        lock_release(&bucket->lock);
+        return SYSCALL_BLOCKED;
     }
     lock_release(&bucket->lock);
 out:
@@ -101,8 +109,9 @@ status_t sys_futex_wake(struct thread *self, vaddr_t word, uint32_t count, uint6
         if (*woken == count) {
             break;
         }
-        if (thread->wait.object == &memory->object && thread->futex_offset == offset) {
-            object_put_later(wait_end(thread));
+        if (thread->futex_memory == memory && thread->futex_offset == offset) {
+            wait_end(thread);
+            object_put_later(&memory->object);
             syscall_result(thread, SK_OK, 0, 0);
             thread_ready(thread);
             (*woken)++;

@@ -12,30 +12,27 @@
 #include <kernel/panic.h>
 #include <kernel/process.h>
 
-#define INDEX_NONE (~0u)
 #define GENERATION_MAX 0x7fffu
-
-enum handle_state { HANDLE_FREE, HANDLE_USED, HANDLE_RESERVED };
 
 static struct handle_entry *entry_at(struct handle_table *table, uint32_t index)
 {
     return &table->pages[index / HANDLES_PER_PAGE][index % HANDLES_PER_PAGE];
 }
 
-static handle_t handle_name(const struct handle_entry *entry, uint32_t index)
+static uint32_t index_of(handle_t handle)
 {
-    return (uint32_t)entry->generation << HANDLE_INDEX_BITS | (index + 1);
+    return handle & ((1u << HANDLE_INDEX_BITS) - 1);
 }
 
 /* The entry that a handle names, in any state but FREE; NULL if it is stale or none. */
 static struct handle_entry *entry_find(struct handle_table *table, handle_t handle, uint32_t *index)
 {
-    uint32_t i = (handle & ((1u << HANDLE_INDEX_BITS) - 1)) - 1;
+    uint32_t i = index_of(handle);
     if (i >= table->page_count * HANDLES_PER_PAGE) {
         return NULL;
     }
     struct handle_entry *entry = entry_at(table, i);
-    if (entry->state == HANDLE_FREE || entry->generation != handle >> HANDLE_INDEX_BITS) {
+    if ((entry->rights & ENTRY_FREE) || entry->name != handle) {
         return NULL;
     }
     *index = i;
@@ -44,19 +41,21 @@ static struct handle_entry *entry_find(struct handle_table *table, handle_t hand
 
 static uint32_t entry_next_free(const struct handle_entry *entry)
 {
-    return (uint32_t)(uintptr_t)entry->object;
+    return entry->rights & INDEX_NONE;
 }
 
 static void entry_free(struct handle_table *table, uint32_t index)
 {
     struct handle_entry *entry = entry_at(table, index);
-    entry->state = HANDLE_FREE;
-    entry->generation = entry->generation == GENERATION_MAX ? 1 : entry->generation + 1;
-    entry->object = (struct object *)(uintptr_t)INDEX_NONE;
+    uint32_t generation = entry->name >> HANDLE_INDEX_BITS;
+    generation = generation == GENERATION_MAX ? 1 : generation + 1;
+    entry->rights = ENTRY_FREE | INDEX_NONE;
+    entry->name = generation << HANDLE_INDEX_BITS | index;
+    entry->object = NULL;
     if (table->free_last == INDEX_NONE) {
         table->free_first = index;
     } else {
-        entry_at(table, table->free_last)->object = (struct object *)(uintptr_t)index;
+        entry_at(table, table->free_last)->rights = ENTRY_FREE | index;
     }
     table->free_last = index;
     table->used--;
@@ -76,14 +75,14 @@ static status_t table_grow(struct handle_table *table)
     struct handle_entry *page = phys_to_virt(pa);
     for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++) {
         uint32_t next = i + 1 < HANDLES_PER_PAGE ? first + i + 1 : INDEX_NONE;
-        page[i] = (struct handle_entry){
-            .object = (struct object *)(uintptr_t)next, .generation = 1, .state = HANDLE_FREE};
+        page[i] = (struct handle_entry){.rights = ENTRY_FREE | next,
+                                        .name = 1u << HANDLE_INDEX_BITS | (first + i)};
     }
     table->pages[table->page_count++] = page;
     if (table->free_last == INDEX_NONE) {
         table->free_first = first;
     } else {
-        entry_at(table, table->free_last)->object = (struct object *)(uintptr_t)first;
+        entry_at(table, table->free_last)->rights = ENTRY_FREE | first;
     }
     table->free_last = first + HANDLES_PER_PAGE - 1;
     return SK_OK;
@@ -109,7 +108,7 @@ static status_t entry_alloc(struct handle_table *table, uint32_t *index)
         table->free_last = INDEX_NONE;
     }
     entry->object = NULL;
-    entry->state = HANDLE_RESERVED;
+    entry->rights = ENTRY_RESERVED;
     table->used++;
     return SK_OK;
 }
@@ -130,7 +129,7 @@ bool handle_table_clear_step(struct handle_table *table, uint32_t most)
     uint32_t limit = table->page_count * HANDLES_PER_PAGE;
     for (uint32_t i = table->clear_next; i < limit; i++) {
         struct handle_entry *entry = entry_at(table, i);
-        if (entry->state == HANDLE_FREE) {
+        if (entry->rights & ENTRY_FREE) {
             continue;
         }
         if (most-- == 0) {
@@ -153,6 +152,7 @@ void handle_table_fini(struct handle_table *table)
     ASSERT(table->used == 0);
     for (uint32_t i = 0; i < table->page_count; i++) {
         page_free(table->job, virt_to_phys(table->pages[i]));
+        table->pages[i] = NULL;
     }
     table->page_count = 0;
 }
@@ -165,7 +165,7 @@ status_t handle_get(struct process *process, handle_t handle, enum sk_type type,
     uint32_t index;
     lock_acquire(&table->lock);
     struct handle_entry *entry = entry_find(table, handle, &index);
-    if (entry == NULL || entry->state != HANDLE_USED) {
+    if (entry == NULL || (entry->rights & ENTRY_RESERVED)) {
         status = SK_BAD_HANDLE;
     } else if (type != SK_TYPE_NONE && entry->object->type != type) {
         status = SK_WRONG_TYPE;
@@ -205,7 +205,7 @@ status_t handle_close(struct process *process, handle_t handle)
     uint32_t index;
     lock_acquire(&table->lock);
     struct handle_entry *entry = entry_find(table, handle, &index);
-    if (entry == NULL || entry->state != HANDLE_USED) {
+    if (entry == NULL || (entry->rights & ENTRY_RESERVED)) {
         lock_release(&table->lock);
         return SK_BAD_HANDLE;
     }
@@ -227,7 +227,7 @@ status_t handle_reserve(struct process *process, const handle_t *handles, uint32
         struct handle_entry *entry = entry_find(table, handles[i], &index);
         if (entry == NULL) {
             status = SK_BAD_HANDLE;
-        } else if (entry->state == HANDLE_RESERVED) {
+        } else if (entry->rights & ENTRY_RESERVED) {
             /* Named before in this message, or under way in another thread's. */
             status = SK_BAD_HANDLE;
             for (uint32_t k = 0; k < i; k++) {
@@ -239,11 +239,11 @@ status_t handle_reserve(struct process *process, const handle_t *handles, uint32
         if (status != SK_OK) {
             break;
         }
-        entry->state = HANDLE_RESERVED;
+        entry->rights |= ENTRY_RESERVED;
     }
     if (status != SK_OK) {
         while (i-- > 0) {
-            entry_find(table, handles[i], &index)->state = HANDLE_USED;
+            entry_find(table, handles[i], &index)->rights &= ~ENTRY_RESERVED;
         }
     }
     lock_release(&table->lock);
@@ -257,8 +257,8 @@ void handle_unreserve(struct process *process, const handle_t *handles, uint32_t
     lock_acquire(&table->lock);
     for (uint32_t i = 0; i < count; i++) {
         struct handle_entry *entry = entry_find(table, handles[i], &index);
-        ASSERT(entry != NULL && entry->state == HANDLE_RESERVED);
-        entry->state = HANDLE_USED;
+        ASSERT(entry != NULL && (entry->rights & ENTRY_RESERVED));
+        entry->rights &= ~ENTRY_RESERVED;
     }
     lock_release(&table->lock);
 }
@@ -271,8 +271,8 @@ void handle_take(struct process *process, const handle_t *handles, uint32_t coun
     lock_acquire(&table->lock);
     for (uint32_t i = 0; i < count; i++) {
         struct handle_entry *entry = entry_find(table, handles[i], &index);
-        ASSERT(entry != NULL && entry->state == HANDLE_RESERVED);
-        capabilities[i] = (struct capability){entry->object, entry->rights};
+        ASSERT(entry != NULL && (entry->rights & ENTRY_RESERVED));
+        capabilities[i] = (struct capability){entry->object, entry->rights & ~ENTRY_MARKS};
         entry_free(table, index);
     }
     lock_release(&table->lock);
@@ -285,7 +285,7 @@ struct object *handle_peek_reserved(struct process *process, handle_t handle)
     uint32_t index;
     lock_acquire(&table->lock);
     struct handle_entry *entry = entry_find(table, handle, &index);
-    ASSERT(entry != NULL && entry->state == HANDLE_RESERVED);
+    ASSERT(entry != NULL && (entry->rights & ENTRY_RESERVED));
     struct object *object = entry->object;
     lock_release(&table->lock);
     return object;
@@ -303,7 +303,7 @@ status_t handle_room(struct process *process, handle_t *handles, uint32_t count)
             count = i;
             break;
         }
-        handles[i] = handle_name(entry_at(table, index), index);
+        handles[i] = entry_at(table, index)->name;
     }
     lock_release(&table->lock);
     if (status != SK_OK) {
@@ -322,7 +322,6 @@ void handle_fill(struct process *process, const handle_t *handles, uint32_t coun
         struct handle_entry *entry = entry_find(table, handles[i], &index);
         entry->object = capabilities[i].object;
         entry->rights = capabilities[i].rights;
-        entry->state = HANDLE_USED;
     }
     lock_release(&table->lock);
 }
@@ -332,7 +331,7 @@ void handle_room_cancel(struct process *process, const handle_t *handles, uint32
     struct handle_table *table = &process->handles;
     lock_acquire(&table->lock);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = (handles[i] & ((1u << HANDLE_INDEX_BITS) - 1)) - 1;
+        uint32_t index = index_of(handles[i]);
         entry_free(table, index);
     }
     lock_release(&table->lock);

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include <kernel/hart.h>
+#include <kernel/sched.h>
 #include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -114,6 +114,7 @@ static void end_if_quiet(struct job *job)
         if (!list_empty(&job->channels)) {
             object_get(&job->object);
             list_append(&cpu_hart()->ended_jobs, &job->collection.link);
+            sched_attention();
         }
         lock_release(&job->budget_lock);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {

@@ -18,6 +18,7 @@
 #include <kernel/event.h>
 #include <kernel/lock.h>
 #include <kernel/object.h>
+#include <kernel/sched.h>
 
 #define RING_BYTES 16384u /* power of two; boot and a crash report or two */
 #define LINE_BYTES 256u   /* of one log_printf; the rest is cut */
@@ -44,6 +45,7 @@ void log_append(const char *text, size_t length)
     written += length;
     if (console != NULL) {
         atomic_store_explicit(&console_due, true, memory_order_relaxed);
+        sched_attention();
     } else {
         cpu_console_write(text, length);
     }
@@ -84,6 +86,7 @@ status_t log_take_console(struct object *arrival)
     if (!taken) {
         console = arrival;
         atomic_store_explicit(&console_due, true, memory_order_relaxed);
+        sched_attention();
     }
     lock_release(&log_lock);
     return taken ? SK_BUSY : SK_OK;

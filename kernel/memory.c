@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include <arch/mmu.h>
-#include <kernel/hart.h>
 #include <kernel/job.h>
 #include <kernel/memory.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
 #include <kernel/resource.h>
+#include <kernel/sched.h>
 
 /* Frames freed in one step: some 60 instructions each. */
 #define FREES_PER_STEP 256u
@@ -128,6 +128,7 @@ static void memory_destroy(struct object *object)
     case MEMORY_ANONYMOUS:
         if (!memory_free_step(memory)) {
             list_append(&cpu_hart()->dead_memories, &object->observers);
+            sched_attention();
             return;
         }
         break;

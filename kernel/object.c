@@ -5,10 +5,10 @@
  * Owns the count of live objects by type. Locks: object->lock (LOCK_OBJECT) for observers.
  * Tests: tests/host/kernel/test_object.c.
  */
-#include <kernel/hart.h>
 #include <kernel/job.h>
 #include <kernel/object.h>
 #include <kernel/panic.h>
+#include <kernel/sched.h>
 #include <kernel/wait.h>
 
 _Atomic uint64_t object_live[SK_TYPE_COUNT];
@@ -61,6 +61,7 @@ void object_put_later(struct object *object)
     if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
         /* Nobody else refers to it, so its list node is free for this use. */
         list_append(&cpu_hart()->dead_objects, &object->observers);
+        sched_attention();
     }
 }
 

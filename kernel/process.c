@@ -129,6 +129,7 @@ static void reaper_add(struct process *process)
 {
     object_get(&process->object);
     list_append(&cpu_hart()->reaper, &process->reaper_link);
+    sched_attention();
 }
 
 /* Only one start at a time, and nobody reaps the process meanwhile. */

@@ -33,6 +33,8 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     lock_init(&hart->timers_lock, LOCK_TIMERS);
     hart->armed_ns = SK_DEADLINE_NEVER;
     list_init(&hart->dead_messages);
+    list_init(&hart->lazy);
+    hart->lazy_next_ns = SK_DEADLINE_NEVER;
     list_init(&hart->reaper);
     list_init(&hart->ended_jobs);
     list_init(&hart->dead_objects);
@@ -60,8 +62,9 @@ static void queue_insert(struct hart *hart, struct thread *thread)
     uint32_t priority = priority_of(thread);
     list_append(&hart->ready[priority], &thread->run_link);
     thread->hart = hart;
-    atomic_store_explicit(&hart->ready_mask, mask_of(hart) | 1u << priority, memory_order_relaxed);
+    store_relaxed(&hart->ready_mask, mask_of(hart) | 1u << priority);
     atomic_fetch_add_explicit(&hart->ready_count, 1, memory_order_relaxed);
+    store_relaxed(&hart->attention, true);
 }
 
 /* Run queue lock held. */
@@ -71,7 +74,7 @@ static void queue_remove(struct hart *hart, struct thread *thread)
     list_remove(&thread->run_link);
     if (list_empty(&hart->ready[priority])) {
         uint32_t mask = mask_of(hart) & ~(1u << priority);
-        atomic_store_explicit(&hart->ready_mask, mask, memory_order_relaxed);
+        store_relaxed(&hart->ready_mask, mask);
     }
     atomic_fetch_sub_explicit(&hart->ready_count, 1, memory_order_relaxed);
 }
@@ -80,7 +83,7 @@ void sched_enqueue(struct thread *thread)
 {
     struct hart *hart = cpu_hart();
     lock_acquire(&hart->runqueue_lock);
-    atomic_store_explicit(&thread->state, THREAD_READY, memory_order_relaxed);
+    store_relaxed(&thread->state, THREAD_READY);
     queue_insert(hart, thread);
     lock_release(&hart->runqueue_lock);
 }
@@ -93,11 +96,11 @@ void sched_requeue(struct thread *thread, uint32_t priority)
         bool here = thread->hart == hart;
         if (here && list_linked(&thread->run_link)) {
             queue_remove(hart, thread);
-            atomic_store_explicit(&thread->priority, priority, memory_order_relaxed);
+            store_relaxed(&thread->priority, priority);
             queue_insert(hart, thread);
         } else if (here) {
             /* A hart has just taken it to run it. */
-            atomic_store_explicit(&thread->priority, priority, memory_order_relaxed);
+            store_relaxed(&thread->priority, priority);
         }
         lock_release(&hart->runqueue_lock);
         if (here) {
@@ -120,6 +123,7 @@ void sched_leave(struct thread *thread)
     account(hart, thread);
     fpu_leave(&thread->frame, &thread->fpu);
     hart->current = NULL;
+    sched_attention();
 }
 
 void sched_yield(struct thread *thread)
@@ -151,7 +155,7 @@ static struct thread *queue_take(struct hart *from, struct hart *self)
         thread = list_first(head, struct thread, run_link);
         queue_remove(from, thread);
         thread->hart = self;
-        atomic_store_explicit(&thread->state, THREAD_RUNNING, memory_order_relaxed);
+        store_relaxed(&thread->state, THREAD_RUNNING);
     }
     lock_release(&from->runqueue_lock);
     return thread;
@@ -246,7 +250,7 @@ static void offer_work(struct hart *self)
 static void idle(struct hart *hart)
 {
     uint64_t began_ns = clock_now_ns();
-    atomic_store_explicit(&hart->idle, true, memory_order_relaxed);
+    store_relaxed(&hart->idle, true);
     atomic_thread_fence(memory_order_seq_cst); /* A: idle said before, queues read after */
     bool work = false;
     for (uint32_t i = 0; i < hart_count; i++) {
@@ -256,7 +260,7 @@ static void idle(struct hart *hart)
         arm_clock(hart, SK_DEADLINE_NEVER);
         cpu_idle();
     }
-    atomic_store_explicit(&hart->idle, false, memory_order_relaxed);
+    store_relaxed(&hart->idle, false);
     cpu_poll_interrupts();
     hart->idle_ns += clock_now_ns() - began_ns;
 }
@@ -274,6 +278,7 @@ struct thread *kernel_exit(void)
     struct hart *hart = cpu_hart();
     for (;;) {
         lock_check_none_held();
+        store_relaxed(&hart->attention, false);
         bool more = false;
         if (has_chores(hart)) {
             object_destroy_later_ones();
@@ -294,6 +299,9 @@ struct thread *kernel_exit(void)
         if (atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0) {
             offer_work(hart);
         }
+        if (more) {
+            sched_attention();
+        }
         arm_clock(hart, turn_end(hart, thread, more));
         mmu_switch(&thread->process->space.arch);
         return thread;
@@ -303,6 +311,7 @@ struct thread *kernel_exit(void)
 void trap_timer(void)
 {
     struct hart *hart = cpu_hart();
+    sched_attention();
     hart->timer_interrupts++;
     hart->armed_ns = SK_DEADLINE_NEVER;
     clock_arm(~(uint64_t)0);
@@ -311,5 +320,6 @@ void trap_timer(void)
 
 void trap_hart_interrupt(void)
 {
+    sched_attention();
     cpu_hart()->ipi_received++;
 }

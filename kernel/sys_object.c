@@ -52,7 +52,7 @@ status_t sys_handle_info(struct thread *self, uint32_t handle, uint64_t *type_an
 static void wait_over(struct observer *observer, status_t status, uint32_t signals)
 {
     struct thread *thread = container_of(observer, struct thread, observer);
-    object_put_later(wait_end(thread));
+    wait_end(thread);
     syscall_result(thread, status, signals, 0);
     thread_ready(thread);
 }
@@ -97,12 +97,12 @@ status_t sys_object_wait(struct thread *self, struct capability capability, uint
         status = SK_TIMED_OUT;
     } else {
         struct observer *observer = &self->observer;
-        observer->object = object; /* the wait's reference serves */
+        observer->object = object;
         observer->signals = signals;
         observer->notify = wait_notify;
         observer->orphaned = wait_orphaned;
         list_append(&object->observers, &observer->link);
-        wait_begin(self, object->lock, NULL, object, wait_cancelled);
+        wait_begin(self, object->lock, NULL, wait_cancelled);
         wait_deadline(self, deadline);
     }
     lock_release(object->lock);

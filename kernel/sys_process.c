@@ -132,7 +132,7 @@ status_t sys_thread_create(struct thread *self, struct capability capability, ui
 
 status_t sys_thread_exit(struct thread *self)
 {
-    atomic_fetch_or(&self->pending, THREAD_PENDING_KILL);
+    thread_kill(self);
     return SK_OK;
 }
 
@@ -171,7 +171,7 @@ status_t sys_thread_sleep(struct thread *self, uint64_t deadline)
     }
     /* Nothing but the deadline ends it, so the thread's own object lock will do. */
     lock_acquire(self->object.lock);
-    wait_begin(self, self->object.lock, NULL, NULL, sleep_over);
+    wait_begin(self, self->object.lock, NULL, sleep_over);
     wait_deadline(self, deadline);
     lock_release(self->object.lock);
     return SYSCALL_BLOCKED;

@@ -14,13 +14,18 @@
 
 void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1)
 {
+    /* The entry code zeroes the registers that no system call returns in. */
     struct arch_frame *frame = &thread->frame;
-    frame_clear_results(frame);
+    bool good = status == SK_OK;
     frame->arg[0] = (uint64_t)(int64_t)status;
-    if (status == SK_OK) {
-        frame->arg[1] = value0;
-        frame->arg[2] = value1;
-    }
+    frame->arg[1] = good ? value0 : 0;
+    frame->arg[2] = good ? value1 : 0;
+    frame->arg[3] = 0;
+    frame->arg[4] = 0;
+    frame->arg[5] = 0;
+    frame->arg[6] = 0;
+    frame->extra[0] = 0;
+    frame->extra[1] = 0;
 }
 
 status_t syscall_finish(struct thread *self, status_t status, uint64_t value0, uint64_t value1)
@@ -31,10 +36,8 @@ status_t syscall_finish(struct thread *self, status_t status, uint64_t value0, u
     return status;
 }
 
-void trap_syscall(struct thread *thread)
+static void dispatch(struct thread *thread, uint64_t number)
 {
-    uint64_t number = frame_number(&thread->frame);
-    cpu_hart()->system_calls++;
     if (number >= SK_SYS_COUNT || syscall_table[number].handler == NULL) {
         syscall_result(thread, SK_BAD_SYSCALL, 0, 0);
         return;
@@ -47,6 +50,17 @@ void trap_syscall(struct thread *thread)
             wait_cancel(thread, WAIT_ANY, SK_TIMED_OUT);
         }
     }
+}
+
+struct thread *trap_syscall(struct thread *thread)
+{
+    struct hart *hart = cpu_hart();
+    hart->system_calls++;
+    dispatch(thread, frame_number(&thread->frame));
+    if (!atomic_load_explicit(&hart->attention, memory_order_relaxed)) {
+        return thread;
+    }
+    return kernel_exit();
 }
 
 /* One readable report of what ended a process; then it ends. */

@@ -21,6 +21,7 @@ static void thread_destroy(struct object *object)
     struct thread *thread = thread_from_object(object);
     struct process *process = thread->process;
     fpu_forget(&thread->fpu);
+    deadline_lazy_leave(thread);
     job_uncharge(object->job, BUDGET_THREADS, 1);
     object_fini(object);
     cache_free(&thread_cache, thread);
@@ -66,7 +67,7 @@ static struct thread *thread_alloc(void)
     thread->slot = slot;
     thread->wait.sequence = 1;
     thread->call.sequence = 1;
-    atomic_store_explicit(&thread_slots[slot], thread, memory_order_release);
+    store_release(&thread_slots[slot], thread);
     return thread;
 }
 
@@ -77,19 +78,21 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
     object_get(&process->object);
     fpu_init(&thread->fpu);
     lock_init(&thread->lock, LOCK_THREAD);
-    atomic_store_explicit(&thread->state, THREAD_NEW, memory_order_relaxed);
+    store_relaxed(&thread->state, THREAD_NEW);
     list_init(&thread->run_link);
     thread->hart = cpu_hart();
     thread->base_priority = priority;
-    atomic_store_explicit(&thread->priority, priority, memory_order_relaxed);
+    store_relaxed(&thread->priority, priority);
     list_init(&thread->donors);
     thread->suspend_count = 0;
-    atomic_store_explicit(&thread->pending, 0, memory_order_relaxed);
+    store_relaxed(&thread->pending, 0);
     thread->run_time_ns = 0;
-    atomic_store_explicit(&thread->wait.lock, NULL, memory_order_relaxed);
+    store_relaxed(&thread->wait.lock, NULL);
     list_init(&thread->wait.link);
-    thread->wait.object = NULL;
     thread->deadline = (struct deadline){.expired = wait_expired};
+    store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER);
+    store_relaxed(&thread->lazy_hart, NULL);
+    list_init(&thread->lazy_link);
     list_init(&thread->observer.link);
     list_init(&thread->call.message.link);
     thread->call.message.caller = thread;
@@ -146,7 +149,7 @@ void thread_ready(struct thread *thread)
     lock_acquire(&thread->lock);
     bool killed = atomic_load(&thread->pending) & THREAD_PENDING_KILL;
     if (thread->suspend_count > 0 && !killed) {
-        atomic_store_explicit(&thread->state, THREAD_PARKED, memory_order_relaxed);
+        store_relaxed(&thread->state, THREAD_PARKED);
     } else {
         sched_enqueue(thread);
     }
@@ -156,6 +159,7 @@ void thread_ready(struct thread *thread)
 void thread_kill(struct thread *thread)
 {
     atomic_fetch_or(&thread->pending, THREAD_PENDING_KILL);
+    sched_attention(); /* it may be the running thread */
     wait_cancel(thread, WAIT_ANY, SK_TIMED_OUT);
     lock_acquire(&thread->lock);
     if (atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_PARKED) {
@@ -175,6 +179,7 @@ status_t thread_suspend(struct thread *thread)
     } else {
         thread->suspend_count++;
         atomic_fetch_or(&thread->pending, THREAD_PENDING_SUSPEND);
+        sched_attention(); /* it may be the running thread */
     }
     lock_release(&thread->lock);
     if (status == SK_OK) {
@@ -211,7 +216,7 @@ bool thread_handle_pending(struct thread *thread)
     lock_acquire(&thread->lock);
     if (thread->suspend_count > 0) {
         sched_leave(thread);
-        atomic_store_explicit(&thread->state, THREAD_PARKED, memory_order_relaxed);
+        store_relaxed(&thread->state, THREAD_PARKED);
         runs = false;
     }
     lock_release(&thread->lock);
@@ -223,7 +228,7 @@ void thread_exit(struct thread *thread)
     struct process *process = thread->process;
     sched_leave(thread);
     lock_acquire(&thread->lock);
-    atomic_store_explicit(&thread->state, THREAD_DEAD, memory_order_relaxed);
+    store_relaxed(&thread->state, THREAD_DEAD);
     while (!list_empty(&thread->donors)) {
         struct call *call = list_first(&thread->donors, struct call, donor_link);
         list_remove(&call->donor_link);
@@ -253,7 +258,7 @@ static void settle_priority(struct thread *thread)
     if (atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_READY) {
         sched_requeue(thread, priority);
     } else {
-        atomic_store_explicit(&thread->priority, priority, memory_order_relaxed);
+        store_relaxed(&thread->priority, priority);
     }
 }
 

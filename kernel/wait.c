@@ -11,21 +11,17 @@
 #include <kernel/wait.h>
 
 void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *head,
-                struct object *object, void (*cancel)(struct thread *, status_t))
+                void (*cancel)(struct thread *, status_t))
 {
     struct wait *wait = &thread->wait;
     sched_leave(thread);
-    atomic_store_explicit(&thread->state, THREAD_BLOCKED, memory_order_relaxed);
+    store_relaxed(&thread->state, THREAD_BLOCKED);
     wait->sequence++;
-    wait->object = object;
-    if (object != NULL) {
-        object_get(object);
-    }
     wait->cancel = cancel;
     if (head != NULL) {
         list_append(head, &wait->link);
     }
-    atomic_store_explicit(&wait->lock, lock, memory_order_release);
+    store_release(&wait->lock, lock);
 }
 
 void wait_deadline(struct thread *thread, uint64_t deadline)
@@ -35,15 +31,13 @@ void wait_deadline(struct thread *thread, uint64_t deadline)
     }
 }
 
-struct object *wait_end(struct thread *thread)
+void wait_end(struct thread *thread)
 {
     struct wait *wait = &thread->wait;
-    struct object *object = wait->object;
     list_remove(&wait->link);
-    wait->object = NULL;
-    atomic_store_explicit(&wait->lock, NULL, memory_order_release);
+    store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER);
+    store_release(&wait->lock, NULL);
     deadline_cancel(&thread->deadline);
-    return object;
 }
 
 bool wait_cancel(struct thread *thread, uint64_t sequence, status_t status)
@@ -62,7 +56,7 @@ bool wait_cancel(struct thread *thread, uint64_t sequence, status_t status)
         }
         if (same) {
             void (*cancel)(struct thread *, status_t) = thread->wait.cancel;
-            struct object *object = wait_end(thread);
+            wait_end(thread);
             if (cancel != NULL) {
                 cancel(thread, status);
             } else {
@@ -70,9 +64,6 @@ bool wait_cancel(struct thread *thread, uint64_t sequence, status_t status)
             }
             lock_release(lock);
             thread_ready(thread);
-            if (object != NULL) {
-                object_put(object);
-            }
             return true;
         }
         lock_release(lock);

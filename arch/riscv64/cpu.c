@@ -20,7 +20,12 @@
 #include <arch_impl/offsets.h>
 #include <kernel/hart.h>
 #include <kernel/thread.h>
+#include <skerry/ipc.h>
+#include <skerry/syscall_numbers.h>
 
+_Static_assert(SYSTEM_CALL_CALL == SK_SYS_channel_call, "trap.S");
+_Static_assert(SHORT_MESSAGE_BYTES == SK_MESSAGE_REGISTER_BYTES, "trap.S");
+_Static_assert(SYSTEM_CALL_REPLY_RECEIVE == SK_SYS_channel_reply_receive, "trap.S");
 _Static_assert(offsetof(struct hart, current) == HART_CURRENT, "trap.S");
 _Static_assert(offsetof(struct hart, stack_top) == HART_STACK_TOP, "trap.S");
 _Static_assert(offsetof(struct hart, arch.user_sp) == HART_USER_SP, "trap.S");

@@ -3,11 +3,11 @@
  * User page tables and address space identifiers.
  *
  * A space owns an ASID while it lives. Where there is none left, or the hardware has none, the space
- * uses ASID 0, which is flushed at every switch. arch_space.harts says which harts may hold
- * translations: a hart sets its two bits in one step when it switches to the space, a flush clears
- * the upper bit of the harts that have left, in one step too; so a hart is either flushed from afar or
- * flushes by itself when it comes back. A flush is always of a whole ASID: some SiFive cores have
- * errata for a flush by address (CIP-1200).
+ * uses ASID 0, which is flushed at every switch. A flush reaches only the harts that are in the space:
+ * it counts space.generation up, then looks at each hart's arch.space. A hart that enters says so,
+ * then compares the generation with the one it saw last, and flushes by itself what it may still hold
+ * (also of an earlier owner of the ASID). So either is seen by the other. A flush is always of a whole
+ * ASID: some SiFive cores have errata for a flush by address (CIP-1200).
  *
  * Locks: the space's own for tables; words shared by harts are atomic. Tests: tests/qemu.
  */
@@ -25,8 +25,6 @@
 #include <kernel/panic.h>
 
 #define ASIDS_MAX 1024u
-#define RAN_SHIFT 32
-#define ACTIVE_MASK 0xffffffffull
 
 static _Atomic uint64_t asids_used[ASIDS_MAX / 64];
 static uint32_t asid_count; /* [I] usable ones, 0 included */
@@ -119,7 +117,8 @@ status_t mmu_init(struct arch_space *space, struct job *job)
     space->job = job;
     space->asid = asid_take();
     space->satp = SATP_SV39 | (uint64_t)space->asid << SATP_ASID_SHIFT | root >> 12;
-    atomic_store(&space->harts, 0);
+    atomic_store(&space->generation, 1);
+    memset(space->seen, 0, sizeof space->seen);
     return SK_OK;
 }
 
@@ -136,14 +135,18 @@ static void free_table(struct arch_space *space, pte_t *table, uint32_t entries,
 void mmu_destroy(struct arch_space *space)
 {
     ASSERT(mmu_active(space) == 0);
-    mmu_flush(space, 0, 0);
     asid_give_back(space->asid);
     free_table(space, phys_to_virt(space->root), ROOT_USER_ENTRIES, 2);
 }
 
 uint64_t mmu_active(const struct arch_space *space)
 {
-    return atomic_load(&space->harts) & ACTIVE_MASK;
+    uint64_t mask = 0;
+    for (uint32_t i = 0; i < hart_count; i++) {
+        bool here = __atomic_load_n(&harts[i].arch.space, __ATOMIC_ACQUIRE) == space;
+        mask |= here ? harts[i].arch.bit : 0;
+    }
+    return mask;
 }
 
 status_t mmu_map(struct arch_space *space, vaddr_t va, paddr_t pa, uint32_t prot)
@@ -211,19 +214,16 @@ static void flush_here(uint32_t asid)
 
 void mmu_flush(struct arch_space *space, vaddr_t va, uint64_t pages)
 {
-    uint64_t self = cpu_hart()->arch.bit;
-    atomic_thread_fence(memory_order_seq_cst); /* entries written before, harts read after */
-    uint64_t before = atomic_load(&space->harts);
-    uint64_t active;
-    do {
-        active = before & ACTIVE_MASK;
-    } while (!atomic_compare_exchange_weak(&space->harts, &before, active | active << RAN_SHIFT));
-    uint64_t ran = before >> RAN_SHIFT;
-    if ((ran & self) != 0) {
+    struct hart *hart = cpu_hart();
+    uint32_t generation = atomic_fetch_add(&space->generation, 1) + 1;
+    atomic_thread_fence(memory_order_seq_cst); /* entries and count before, harts after */
+    uint64_t active = mmu_active(space);
+    if ((active & hart->arch.bit) != 0) {
         flush_here(space->asid);
+        space->seen[hart->number] = generation;
     }
-    if ((ran & ~self) != 0) {
-        sbi_remote_flush(ran & ~self, space->asid);
+    if ((active & ~hart->arch.bit) != 0) {
+        sbi_remote_flush(active & ~hart->arch.bit, space->asid);
     }
 }
 
@@ -254,22 +254,14 @@ bool mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr
     return true;
 }
 
-void mmu_switch_slow(struct arch_space *space)
+void mmu_catch_up(struct arch_space *space, uint32_t generation)
 {
-    struct arch_hart *hart = &cpu_hart()->arch;
-    struct arch_space *old = hart->space;
-    if (space != NULL) {
-        uint64_t bits = hart->bit | hart->bit << RAN_SHIFT;
-        uint64_t before = atomic_fetch_or(&space->harts, bits);
-        csr_write(satp, space->satp);
-        if (space->asid == 0 || (before & bits) != hart->bit << RAN_SHIFT) {
-            flush_here(space->asid);
-        }
-    } else {
-        csr_write(satp, early_satp);
-    }
-    hart->space = space;
-    if (old != NULL) {
-        atomic_fetch_and(&old->harts, ~hart->bit);
-    }
+    flush_here(space->asid);
+    space->seen[cpu_hart()->number] = generation;
+}
+
+void mmu_leave_user(void)
+{
+    csr_write(satp, early_satp);
+    store_release(&cpu_hart()->arch.space, NULL);
 }

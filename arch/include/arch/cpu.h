@@ -26,6 +26,11 @@ struct thread;
  */
 #include <arch_impl/cpu.h>
 
+/*
+ * store_relaxed(pointer, value), store_release(pointer, value): as atomic_store_explicit, for words of
+ * 1, 4 or 8 bytes. Compilers turn C11's into read-modify-write instructions on some architectures.
+ */
+
 /* This hart's structure; constant between two kernel entries. */
 static inline struct hart *cpu_hart(void);
 /* Called once per hart by its boot code. */
@@ -35,9 +40,6 @@ void cpu_set_hart(struct hart *hart);
 void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64_t argument);
 /* Makes the system call that the frame was saved in run again from its start. */
 static inline void frame_restart(struct arch_frame *frame);
-/* Zeroes arg[0..6] and extra[0..1], which system calls return results in. The other argument and extra
- * registers come back as zero from every system call, whatever the frame holds. */
-static inline void frame_clear_results(struct arch_frame *frame);
 static inline uint64_t frame_pc(const struct arch_frame *frame);
 static inline uint64_t frame_number(const struct arch_frame *frame);
 /* The registers in words, lines ended, for a fault report; at most FRAME_DESCRIBE_MAX bytes. */

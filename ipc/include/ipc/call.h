@@ -11,11 +11,28 @@
 
 #include <ipc/channel.h>
 
-token_t call_token(const struct thread *caller);
+#define TOKEN_SLOT_BITS 16u
+
+static inline token_t call_token(const struct thread *caller)
+{
+    return caller->call.sequence << TOKEN_SLOT_BITS | (caller->slot + 1);
+}
+
+/* The thread whose call a token may name, from its slot alone; NULL: none. */
+static inline struct thread *token_thread(token_t token)
+{
+    uint64_t slot = (token & ((1u << TOKEN_SLOT_BITS) - 1)) - 1;
+    if (slot >= THREADS_MAX) {
+        return NULL;
+    }
+    return atomic_load_explicit(&thread_slots[slot], memory_order_acquire);
+}
 
 /* The running thread calls from `endpoint`: always ends SYSCALL_BLOCKED unless an error. */
 status_t channel_call(struct thread *self, struct endpoint *endpoint, const struct outgoing *out,
                       uint64_t deadline);
+/* Time-out or kill of a call that was received: the wait's cancel. */
+void call_cancel_served(struct thread *caller, status_t status);
 /* A queued or directly delivered call has been received by `server`. Channel lock held. */
 void call_received(struct thread *caller, struct thread *server);
 /* Ends a queued call that will not be received. Channel lock held. */

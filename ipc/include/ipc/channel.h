@@ -78,6 +78,9 @@ status_t channel_send(struct endpoint *endpoint, const struct outgoing *out, str
 /* Receives for the running thread: writes its result registers, or parks it (SYSCALL_BLOCKED). */
 status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64_t deadline);
 
+/* Time-out or kill of a parked receiver: the wait's cancel. */
+void receive_cancelled(struct thread *thread, status_t status);
+
 /* Hands the first message of a non-empty inbox to a thread that is running or whose wait has ended,
  * with its result registers. On error the message stays and the registers hold the error.
  * Channel lock held. */

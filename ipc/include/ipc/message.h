@@ -21,6 +21,23 @@ void outgoing_cancel(const struct outgoing *out);
 status_t message_deliver(struct thread *to, const struct outgoing *out, uint64_t flags,
                          token_t token, uint64_t key);
 
+/* Result registers of a receive or call that ended well. `words` may be the thread's own registers.
+ * Those that no system call returns in are zeroed by the entry code. */
+static inline void message_result(struct thread *to, uint64_t info, const uint64_t *words,
+                                  token_t token, uint64_t key)
+{
+    struct arch_frame *frame = &to->frame;
+    frame->arg[0] = SK_OK;
+    frame->arg[1] = info;
+    frame->arg[2] = words[0];
+    frame->arg[3] = words[1];
+    frame->arg[4] = words[2];
+    frame->arg[5] = words[3];
+    frame->arg[6] = token;
+    frame->extra[0] = key;
+    frame->extra[1] = (uint64_t)(int64_t)to->reply_status;
+}
+
 /* Result registers of a receive or call that ended otherwise. */
 void message_fail(struct thread *to, status_t status, uint64_t info);
 /* Result registers of a receive that ended with signals of a wait set member. */

@@ -20,6 +20,22 @@ struct waitset {
     bool orphaned;            /* [lock] */
 };
 
+struct member {
+    struct observer observer;
+    struct waitset *waitset;      /* [I] outlives its members */
+    uint64_t key;                 /* [I] */
+    struct list_node ready_link;  /* [waitset lock] */
+    struct list_node member_link; /* [waitset lock] */
+};
+
+static inline struct member *member_from_observer(struct observer *observer)
+{
+    return container_of(observer, struct member, observer);
+}
+
+/* The notify of every member. */
+void member_activate(struct observer *observer);
+
 extern const struct object_type waitset_type;
 
 static inline struct waitset *waitset_from_object(struct object *object)

@@ -12,12 +12,12 @@
 
 /* A message in an inbox: owned by the inbox (send), or part of the blocked caller (call). */
 struct message {
-    struct list_node link;   /* [channel lock] in the inbox */
-    struct thread *caller;   /* a call: the thread, which is blocked; NULL: a send */
-    uint64_t info;           /* length and handles */
-    uint64_t words[4];       /* bytes 0..31 */
-    unsigned char *payload;  /* a frame with bytes 32.. at its start, or NULL */
-    struct job *job;         /* pays for message and payload; +1 for a send */
+    struct list_node link;  /* [channel lock] in the inbox */
+    struct thread *caller;  /* a call: the thread, which is blocked; NULL: a send */
+    uint64_t info;          /* length and handles */
+    uint64_t words[4];      /* bytes 0..31 */
+    unsigned char *payload; /* a frame with bytes 32.. at its start, or NULL */
+    struct job *job;        /* pays for message and payload; +1 for a send */
     struct capability handles[SK_MESSAGE_HANDLES_MAX]; /* a send's */
 };
 
@@ -27,7 +27,7 @@ extern _Atomic uint64_t message_live;
 struct call {
     struct message message;
     handle_t handles[SK_MESSAGE_HANDLES_MAX]; /* reserved in the caller's table until received */
-    uint64_t sequence;      /* names this call in its token; never reset */
+    uint64_t sequence;                        /* names this call in its token; never reset */
     struct process *server; /* who received it; compared, never followed; NULL: not received */
     struct thread *donee;   /* the thread that runs at the caller's priority meanwhile, or NULL */
     struct list_node donor_link; /* [donee's lock] in donee->donors */

@@ -8,6 +8,7 @@
 #include <kernel/types.h>
 
 struct hart;
+struct thread;
 
 struct deadline {
     struct deadline *left, *right, *parent; /* [timers_lock] leftist heap */
@@ -28,5 +29,16 @@ void deadline_cancel(struct deadline *deadline);
 void deadline_run(uint64_t now_ns);
 /* The earliest on this hart, ~0 for none. */
 uint64_t deadline_next(void);
+
+/*
+ * Lazy deadlines, for waits that mostly end long before: a thread stays on its hart's list from wait
+ * to wait, and only stores the time. That is right as long as the time is not before what the hart's
+ * clock is set to, because the hart looks at the whole list whenever its clock fires.
+ *
+ * True if the running thread may store `when_ns` in thread.lazy_ns.
+ */
+bool deadline_lazy_join(struct hart *hart, struct thread *thread, uint64_t when_ns);
+/* Before the thread's memory is given up. */
+void deadline_lazy_leave(struct thread *thread);
 
 #endif

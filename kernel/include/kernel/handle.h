@@ -2,7 +2,7 @@
 /*
  * A process's handle table.
  *
- * A handle is index + 1 in bits 0..15 and a generation in bits 16..30. An entry is FREE, USED or
+ * A handle is an index in bits 0..15 and a generation, never 0, in bits 16..30. An entry is FREE, USED or
  * RESERVED (named in a message that is being sent, or in a call that waits: neither usable nor
  * closable until the send is decided). Free entries are reused in the order they were freed, so a
  * stale handle meets another object only after 32,768 lives of its slot.
@@ -16,29 +16,34 @@
 
 #define HANDLE_INDEX_BITS 16u
 #define HANDLES_PER_PAGE 256u
-#define HANDLE_PAGES_MAX 255u /* index + 1 of the last entry still fits its bits */
+#define HANDLE_PAGES_MAX 256u
 
 struct process;
 
-_Static_assert(HANDLE_PAGES_MAX * HANDLES_PER_PAGE < 1u << HANDLE_INDEX_BITS, "index + 1 fits");
+_Static_assert(HANDLE_PAGES_MAX *HANDLES_PER_PAGE <= 1u << HANDLE_INDEX_BITS, "indices fit");
+
+/* Marks beside the rights of an entry, so that one comparison finds out that it may be used. */
+#define ENTRY_FREE (1u << 31)
+#define ENTRY_RESERVED (1u << 30)
+#define ENTRY_MARKS (ENTRY_FREE | ENTRY_RESERVED)
+#define INDEX_NONE 0x1ffffu
 
 struct handle_entry {
-    struct object *object; /* USED, RESERVED: holds a reference and a handle count; FREE: next index */
-    uint32_t rights;
-    uint16_t generation;
-    uint16_t state; /* enum handle_state */
+    struct object *object; /* with a reference and a handle count; NULL if FREE */
+    uint32_t rights;       /* SK_RIGHT_* | ENTRY_*; FREE: the next free index, or INDEX_NONE */
+    handle_t name;         /* the handle that names this life of the entry, or the next one */
 };
 
 _Static_assert(sizeof(struct handle_entry) == 16, "256 entries to a page");
 
 struct handle_table {
+    struct handle_entry *pages[HANDLE_PAGES_MAX]; /* [lock] NULL from page_count on; only grow */
     struct spinlock lock;
-    struct handle_entry *pages[HANDLE_PAGES_MAX]; /* [lock] grow only, until handle_table_clear */
-    uint32_t page_count;                          /* [lock] */
-    uint32_t free_first, free_last;               /* [lock] indices, ~0 for none */
-    uint32_t used;                                /* [lock] entries not FREE */
-    uint32_t clear_next;                          /* handle_table_clear_step: where to go on */
-    struct job *job;                              /* [I] pays; borrowed from the process */
+    uint32_t page_count;            /* [lock] */
+    uint32_t free_first, free_last; /* [lock] indices, ~0 for none */
+    uint32_t used;                  /* [lock] entries not FREE */
+    uint32_t clear_next;            /* handle_table_clear_step: where to go on */
+    struct job *job;                /* [I] pays; borrowed from the process */
 };
 
 void handle_table_init(struct handle_table *table, struct job *job);

@@ -20,6 +20,9 @@ struct hart {
     uint64_t stack_top;     /* of its kernel stack */
     struct arch_hart arch;
 
+    /* Something is to be done before a user program runs on: kernel_exit looks. Set by anyone who
+     * gives this hart work, and by its interrupts. */
+    _Atomic bool attention;
     uint32_t number; /* [I] dense */
     uint64_t id;     /* [I] the machine's */
     _Atomic bool online;
@@ -33,6 +36,8 @@ struct hart {
 
     struct spinlock timers_lock;
     struct deadline *timers; /* [timers_lock] heap */
+    struct list_node lazy;   /* [timers_lock] struct thread.lazy_link */
+    uint64_t lazy_next_ns;   /* this hart: the earliest of them at the last look */
     uint64_t armed_ns;       /* this hart: what its clock is set to, ~0 for nothing */
 
     struct list_node reaper;        /* this hart: struct process.reaper_link, ending */

@@ -77,12 +77,12 @@ static inline void list_splice(struct list_node *to, struct list_node *from)
     list_init(from);
 }
 
-#define list_for_each(node, head) \
+#define list_for_each(node, head)                                                                  \
     for (struct list_node *node = (head)->next; node != (head); node = node->next)
 
 /* As list_for_each; the current node may be removed. */
-#define list_for_each_safe(node, head) \
-    for (struct list_node *node = (head)->next, *next_ = node->next; node != (head); \
+#define list_for_each_safe(node, head)                                                             \
+    for (struct list_node *node = (head)->next, *next_ = node->next; node != (head);               \
          node = next_, next_ = node->next)
 
 #define list_entry(node, type, member) container_of(node, type, member)

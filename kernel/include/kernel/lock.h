@@ -10,27 +10,28 @@
 
 #include <stdatomic.h>
 
+#include <arch/cpu.h>
 #include <kernel/types.h>
 
 enum lock_level {
     LOCK_NONE = 0,
     LOCK_PROCESS_LIST, /* the list of all processes */
-    LOCK_JOB_TREE,  /* the tree of jobs */
-    LOCK_PROCESS,   /* a process: its threads and state */
-    LOCK_OBJECT,    /* a channel (both ends), event, timer, interrupt, ...: state and observers */
-    LOCK_WAITSET,   /* ready list and parked threads of a wait set */
-    LOCK_FUTEX,     /* one bucket of the futex table */
-    LOCK_HANDLES,   /* one process's handle table */
-    LOCK_SPACE,     /* one address space: regions and page tables */
-    LOCK_MEMORY,    /* one memory object's pages */
-    LOCK_THREAD,    /* one thread's scheduling state and donors */
-    LOCK_TIMERS,    /* one hart's deadlines */
-    LOCK_RUNQUEUE,  /* one hart's run queue */
-    LOCK_BUDGET,    /* one job's budget */
-    LOCK_CACHE,     /* one object cache */
-    LOCK_PAGES,     /* the page allocator */
+    LOCK_JOB_TREE,     /* the tree of jobs */
+    LOCK_PROCESS,      /* a process: its threads and state */
+    LOCK_OBJECT,     /* a channel (both ends), event, timer, interrupt, ...: state and observers */
+    LOCK_WAITSET,    /* ready list and parked threads of a wait set */
+    LOCK_FUTEX,      /* one bucket of the futex table */
+    LOCK_HANDLES,    /* one process's handle table */
+    LOCK_SPACE,      /* one address space: regions and page tables */
+    LOCK_MEMORY,     /* one memory object's pages */
+    LOCK_THREAD,     /* one thread's scheduling state and donors */
+    LOCK_TIMERS,     /* one hart's deadlines */
+    LOCK_RUNQUEUE,   /* one hart's run queue */
+    LOCK_BUDGET,     /* one job's budget */
+    LOCK_CACHE,      /* one object cache */
+    LOCK_PAGES,      /* the page allocator */
     LOCK_CONTROLLER, /* the interrupt controller's registers */
-    LOCK_LOG,       /* the kernel log */
+    LOCK_LOG,        /* the kernel log */
 };
 
 struct spinlock {
@@ -38,7 +39,10 @@ struct spinlock {
     uint8_t level;    /* enum lock_level */
 };
 
-#define SPINLOCK_INIT(level_) {.word = 0, .level = (level_)}
+#define SPINLOCK_INIT(level_)                                                                      \
+    {                                                                                              \
+        .word = 0, .level = (level_)                                                               \
+    }
 
 /* Once for memory of bss, every time for memory of a cache: it never changes whether the lock is held,
  * because a hart that holds a stale pointer may be holding it just now. */
@@ -49,15 +53,9 @@ void lock_check_acquire(struct spinlock *lock, bool pair);
 void lock_check_release(struct spinlock *lock);
 void lock_check_none_held(void);
 #else
-static inline void lock_check_acquire(struct spinlock *lock, bool pair)
-{
-}
-static inline void lock_check_release(struct spinlock *lock)
-{
-}
-static inline void lock_check_none_held(void)
-{
-}
+static inline void lock_check_acquire(struct spinlock *lock, bool pair) {}
+static inline void lock_check_release(struct spinlock *lock) {}
+static inline void lock_check_none_held(void) {}
 #endif
 
 static inline void lock_take(struct spinlock *lock)
@@ -76,7 +74,7 @@ static inline void lock_acquire(struct spinlock *lock)
 static inline void lock_release(struct spinlock *lock)
 {
     lock_check_release(lock);
-    atomic_store_explicit(&lock->word, 0, memory_order_release);
+    store_release(&lock->word, 0);
 }
 
 /* Takes two locks of one level; they may be the same lock. */

@@ -29,14 +29,14 @@ enum memory_kind {
 struct memory {
     struct object object;
     struct spinlock lock;
-    enum memory_kind kind;  /* [I] */
-    uint64_t size;          /* [I] bytes, whole pages */
-    paddr_t base;           /* [I] DMA, PHYSICAL, DEVICE */
-    uint32_t order;         /* [I] DMA: of the allocation */
-    struct object *grant;   /* [I] DMA: the resource, +1 */
+    enum memory_kind kind;                /* [I] */
+    uint64_t size;                        /* [I] bytes, whole pages */
+    paddr_t base;                         /* [I] DMA, PHYSICAL, DEVICE */
+    uint32_t order;                       /* [I] DMA: of the allocation */
+    struct object *grant;                 /* [I] DMA: the resource, +1 */
     paddr_t direct[MEMORY_DIRECT_FRAMES]; /* [lock] ANONYMOUS: frames, or [0] a table of them */
-    uint64_t committed;     /* [lock] frames owned, tables not counted */
-    uint64_t next_free;     /* while it is destroyed: the next page to free */
+    uint64_t committed;                   /* [lock] frames owned, tables not counted */
+    uint64_t next_free;                   /* while it is destroyed: the next page to free */
 };
 
 extern const struct object_type memory_type;

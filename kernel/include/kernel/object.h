@@ -24,10 +24,10 @@ struct object;
 
 struct object_type {
     const char *name;
-    uint32_t signals;                   /* enum sk_signal that it can show */
-    uint32_t rights;                    /* rights of its first handle */
-    void (*orphan)(struct object *);    /* last handle gone; no lock held; may be NULL */
-    void (*destroy)(struct object *);   /* last reference gone; no lock held */
+    uint32_t signals;                 /* enum sk_signal that it can show */
+    uint32_t rights;                  /* rights of its first handle */
+    void (*orphan)(struct object *);  /* last handle gone; no lock held; may be NULL */
+    void (*destroy)(struct object *); /* last reference gone; no lock held */
     /* Signals shown now; object->lock held. NULL: shows none. */
     uint32_t (*observe)(struct object *);
     /* Clears those of `signals` that delivery takes; object->lock held. May be NULL. */

@@ -44,8 +44,10 @@ struct cache {
     uint64_t capacity; /* [lock] */
 };
 
-#define CACHE_INIT(name_, type_) \
-    {.name = (name_), .size = sizeof(type_), .lock = SPINLOCK_INIT(LOCK_CACHE)}
+#define CACHE_INIT(name_, type_)                                                                   \
+    {                                                                                              \
+        .name = (name_), .size = sizeof(type_), .lock = SPINLOCK_INIT(LOCK_CACHE)                  \
+    }
 
 /* Memory of the last object of that type that was here, or zeroes the first time: users reinitialise
  * every field but those that must survive (generations, sequence numbers). NULL: none left. */

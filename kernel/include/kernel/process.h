@@ -19,8 +19,8 @@
 struct process {
     struct object object;
     struct spinlock lock;
-    char name[SK_NAME_MAX]; /* [I] */
-    struct job *job;        /* [I] +1 */
+    char name[SK_NAME_MAX];    /* [I] */
+    struct job *job;           /* [I] +1 */
     struct list_node job_link; /* [job_tree_lock] */
     struct handle_table handles;
     struct address_space space;
@@ -54,8 +54,9 @@ status_t process_create(struct job *job, const char *name, struct process **proc
  * its own table if giver is NULL. Nothing moves on error, unless somebody
  * ends the process in the midst of it: then it has the handle. The caller owns the thread reference.
  * BAD_STATE (not NEW), those of handle_reserve, handle_room and thread_create. */
-status_t process_start(struct process *process, uint64_t entry, uint64_t stack, struct process *giver,
-                       handle_t argument, uint32_t priority, struct thread **thread);
+status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
+                       struct process *giver, handle_t argument, uint32_t priority,
+                       struct thread **thread);
 /* Ends it; only the first end counts. No lock held. */
 void process_end(struct process *process, enum sk_exit_reason reason, int64_t code);
 /* A thread of it has ended, and runs no more. No lock held. */

@@ -7,8 +7,8 @@
 
 struct resource {
     struct object object;
-    uint32_t kind;       /* [I] enum sk_resource_kind */
-    uint64_t base, size; /* [I] by kind */
+    uint32_t kind;         /* [I] enum sk_resource_kind */
+    uint64_t base, size;   /* [I] by kind */
     struct list_node held; /* [lock] DMA: memory whose frames wait for the grant to end */
     bool ended;            /* [lock] DMA: the last handle is gone */
 };

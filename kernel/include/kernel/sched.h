@@ -9,9 +9,15 @@
 #include <kernel/hart.h>
 #include <kernel/thread.h>
 
-#define SCHED_SLICE_NS 10000000ull /* a turn among equals: long against a switch, short for people */
+#define SCHED_SLICE_NS                                                                             \
+    10000000ull /* a turn among equals: long against a switch, short for people */
 
 void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id);
+/* This hart must pass through kernel_exit before it goes back to a program. */
+static inline void sched_attention(void)
+{
+    store_relaxed(&cpu_hart()->attention, true);
+}
 /* Queues a ready thread on this hart. thread.lock held. */
 void sched_enqueue(struct thread *thread);
 /* Moves a queued thread to the list of its new priority. thread.lock held. */

@@ -35,7 +35,7 @@ struct address_space {
     uint64_t populated;         /* [lock] page table entries present */
     vaddr_t place;              /* [lock] where the next mapping without an address may go */
     bool closed;                /* [lock] being torn down: nothing is mapped any more */
-    struct job *job;            /* [I] pays regions (objects) and page tables; borrowed from the process */
+    struct job *job; /* [I] pays regions (objects) and page tables; borrowed from the process */
 };
 
 status_t space_init(struct address_space *space, struct job *job, uint64_t seed);
@@ -44,10 +44,12 @@ bool space_clear_step(struct address_space *space);
 void space_fini(struct address_space *space);
 
 /* See the system calls of the same name. `rights` are those of the memory handle. */
-status_t space_map(struct address_space *space, struct memory *memory, uint32_t rights, uint64_t offset,
-                   uint64_t length, vaddr_t address, uint32_t flags, vaddr_t *mapped_at);
+status_t space_map(struct address_space *space, struct memory *memory, uint32_t rights,
+                   uint64_t offset, uint64_t length, vaddr_t address, uint32_t flags,
+                   vaddr_t *mapped_at);
 status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t length);
-status_t space_protect(struct address_space *space, vaddr_t address, uint64_t length, uint32_t prot);
+status_t space_protect(struct address_space *space, vaddr_t address, uint64_t length,
+                       uint32_t prot);
 
 /* Makes an access of kind `prot` (one SK_PROT_* bit) at `va` possible: BAD_ADDRESS when no region
  * allows it, OVER_BUDGET or NO_MEMORY when it cannot be paid. Also right when it already is. */
@@ -55,7 +57,8 @@ status_t space_populate(struct address_space *space, vaddr_t va, uint32_t prot);
 
 /* Copies, all or a prefix: SK_OK, BAD_ADDRESS (not user memory at all), or SK_PENDING with
  * *missing = the address to populate first. No lock at or above LOCK_SPACE held. */
-status_t space_read(struct address_space *space, void *to, vaddr_t from, size_t size, vaddr_t *missing);
+status_t space_read(struct address_space *space, void *to, vaddr_t from, size_t size,
+                    vaddr_t *missing);
 status_t space_write(struct address_space *space, vaddr_t to, const void *from, size_t size,
                      vaddr_t *missing);
 /* As read and write, but populates what is missing itself: for callers that hold no lock. */
@@ -63,6 +66,7 @@ status_t space_copy_in(struct address_space *space, void *to, vaddr_t from, size
 status_t space_copy_out(struct address_space *space, vaddr_t to, const void *from, size_t size);
 
 /* For futexes: the memory object (+1) and byte offset behind a mapped, readable word. BAD_ADDRESS. */
-status_t space_identify(struct address_space *space, vaddr_t va, struct memory **memory, uint64_t *offset);
+status_t space_identify(struct address_space *space, vaddr_t va, struct memory **memory,
+                        uint64_t *offset);
 
 #endif

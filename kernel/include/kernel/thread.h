@@ -41,21 +41,26 @@ struct thread {
     struct arch_fpu fpu;
     uint32_t slot; /* [I] its place in thread_slots, for tokens */
 
-    struct spinlock lock;         /* LOCK_THREAD */
-    _Atomic uint32_t state;       /* enum thread_state */
-    struct list_node run_link;    /* [run queue lock] */
-    struct hart *hart;            /* where it runs, is queued, or last ran */
-    uint32_t base_priority;       /* [lock] */
-    _Atomic uint32_t priority;    /* [lock] written; effective */
-    struct list_node donors;      /* [lock] struct call.donor_link of callers it serves */
-    uint32_t suspend_count;       /* [lock] */
-    _Atomic uint32_t pending;     /* THREAD_PENDING_* */
-    uint64_t run_time_ns;         /* by its hart */
+    struct spinlock lock;      /* LOCK_THREAD */
+    _Atomic uint32_t state;    /* enum thread_state */
+    struct list_node run_link; /* [run queue lock] */
+    struct hart *hart;         /* where it runs, is queued, or last ran */
+    uint32_t base_priority;    /* [lock] */
+    _Atomic uint32_t priority; /* [lock] written; effective */
+    struct list_node donors;   /* [lock] struct call.donor_link of callers it serves */
+    uint32_t suspend_count;    /* [lock] */
+    _Atomic uint32_t pending;  /* THREAD_PENDING_* */
+    uint64_t run_time_ns;      /* by its hart */
 
     struct wait wait;
     struct deadline deadline; /* of the wait */
-    struct observer observer; /* of an object_wait */
-    uint64_t futex_offset;    /* of a futex_wait: the word, in wait.object */
+    /* Or, of a wait begun on the fast path, a time that its hart looks at when its clock fires. */
+    _Atomic uint64_t lazy_ns;       /* NEVER: none */
+    struct hart *_Atomic lazy_hart; /* on whose list; NULL: none. Set under its timers_lock */
+    struct list_node lazy_link;     /* [lazy_hart's timers_lock] */
+    struct observer observer;       /* of an object_wait */
+    struct memory *futex_memory;    /* of a futex_wait: where the word is, +1 ... */
+    uint64_t futex_offset;          /* ... and at which byte */
     struct call call;
     status_t reply_status; /* of the reply in the reply_receive that it waits in */
 

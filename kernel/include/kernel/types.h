@@ -17,7 +17,6 @@ typedef uint64_t vaddr_t; /* user virtual address */
 #define PAGE_MASK (PAGE_SIZE - 1)
 #define HARTS_MAX 8u
 
-#define container_of(pointer, type, member) \
-    ((type *)((char *)(pointer)-offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -18,21 +18,21 @@ struct thread;
 struct wait {
     struct spinlock *_Atomic lock; /* guards this wait; NULL when not waiting */
     struct list_node link;         /* in a list of the thing waited on, or in none */
-    struct object *object;         /* +1, or NULL */
     uint64_t sequence;             /* counts waits over all lives of the thread's memory */
     /* Undoes the wait and writes the result registers when it ends by cancellation; lock held.
      * wait.link is out of its list already. NULL: only the status needs to be written. */
     void (*cancel)(struct thread *thread, status_t status);
 };
 
-/* Blocks the running thread. `head` NULL: in no list. Takes a reference to `object` if not NULL. */
+/* Blocks the running thread. `head` NULL: in no list. A wait needs no reference to what it waits on:
+ * who closes that ends the wait first, and the lock's memory keeps its type. */
 void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *head,
-                struct object *object, void (*cancel)(struct thread *, status_t));
+                void (*cancel)(struct thread *, status_t));
 /* Arms the time-out of the wait just begun; lock held. SK_DEADLINE_NEVER arms none. */
 void wait_deadline(struct thread *thread, uint64_t deadline);
 /* Ends the wait; lock held. The caller writes the result registers before or after, then calls
- * thread_ready. Returns the reference to the object for the caller to put once it holds no lock. */
-struct object *wait_end(struct thread *thread);
+ * thread_ready. */
+void wait_end(struct thread *thread);
 /* Ends the wait with `status`, if the thread is still in the wait `sequence` (any: WAIT_ANY), and
  * makes it ready. No lock held. */
 #define WAIT_ANY (~(uint64_t)0)
@@ -44,7 +44,7 @@ bool wait_cancel(struct thread *thread, uint64_t sequence, status_t status);
  */
 struct observer {
     struct list_node link; /* [object lock] */
-    struct object *object; /* [object lock] +1 while linked */
+    struct object *object; /* [object lock] while linked; +1 for a wait set member */
     uint32_t signals;      /* [I] of interest */
     /* Signals came up. It looks at what the object shows now, delivers to somebody who waits, if
      * anybody does, and takes what delivery takes. Object lock held. */

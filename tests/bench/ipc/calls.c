@@ -93,7 +93,7 @@ static handle_t server_start(struct sk_child *child, const char *mode)
 }
 
 /* One call of `length` bytes and `count` handles; the handles come back with the reply. */
-static struct sk_ipc_registers call(handle_t end, uint32_t length, handle_t *handles,
+static inline __attribute__((always_inline)) struct sk_ipc_registers call(handle_t end, uint32_t length, handle_t *handles,
                                     uint32_t count, uint64_t deadline)
 {
     struct sk_ipc_registers r = {.a0 = end,
@@ -108,10 +108,18 @@ static struct sk_ipc_registers call(handle_t end, uint32_t length, handle_t *han
     return r;
 }
 
+/* The least of many calls, from the first instruction before the call to the first after it. */
 static uint64_t round_trip(handle_t end, uint32_t length)
 {
-    uint64_t deadline = an_hour();
-    return MEASURE(must((status_t)call(end, length, NULL, 0, deadline).a0, "call"));
+    uint64_t deadline = an_hour(), least = ~0ull;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        uint64_t began = sk_instructions();
+        status_t status = (status_t)call(end, length, NULL, 0, deadline).a0;
+        uint64_t took = sk_instructions() - began - counter_cost;
+        must(status, "call");
+        least = took < least ? took : least;
+    }
+    return least;
 }
 
 static void bench_one_way(handle_t end)

@@ -44,6 +44,25 @@ struct arch_hart {
     bool has_sstc;
 };
 
+#define store_relaxed(pointer, value)                                                              \
+    do {                                                                                           \
+        __typeof__(pointer) where_ = (pointer);                                                    \
+        uint64_t value_ = (uint64_t)(value);                                                       \
+        if (sizeof(*where_) == 8) {                                                                \
+            __asm__ volatile("sd %z1, %0" : "=m"(*where_) : "rJ"(value_));                          \
+        } else if (sizeof(*where_) == 4) {                                                         \
+            __asm__ volatile("sw %z1, %0" : "=m"(*where_) : "rJ"(value_));                          \
+        } else {                                                                                   \
+            __asm__ volatile("sb %z1, %0" : "=m"(*where_) : "rJ"(value_));                          \
+        }                                                                                          \
+    } while (0)
+
+#define store_release(pointer, value)                                                              \
+    do {                                                                                           \
+        __asm__ volatile("fence rw, w" ::: "memory");                                              \
+        store_relaxed(pointer, value);                                                             \
+    } while (0)
+
 static inline struct hart *cpu_hart(void)
 {
     struct hart *hart;
@@ -55,20 +74,6 @@ static inline void frame_restart(struct arch_frame *frame)
 {
     frame->pc -= 4; /* ecall has no short form */
     frame->full = 1;
-}
-
-/* One by one: a call of memset costs five times as much. */
-static inline void frame_clear_results(struct arch_frame *frame)
-{
-    frame->arg[0] = 0;
-    frame->arg[1] = 0;
-    frame->arg[2] = 0;
-    frame->arg[3] = 0;
-    frame->arg[4] = 0;
-    frame->arg[5] = 0;
-    frame->arg[6] = 0;
-    frame->extra[0] = 0;
-    frame->extra[1] = 0;
 }
 
 static inline uint64_t frame_pc(const struct arch_frame *frame)

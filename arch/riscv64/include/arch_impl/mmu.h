@@ -22,8 +22,9 @@ struct arch_space {
     paddr_t root;    /* [I] */
     uint32_t asid;   /* [I] 0: shared by all spaces without one of their own */
     struct job *job; /* [I] pays for tables; borrowed */
-    /* Bits 0..31: harts that run in the space; bits 32..63: harts that may hold translations of it. */
-    _Atomic uint64_t harts;
+    /* Counts flushes. A hart that comes back and has seen fewer flushes what it holds. */
+    _Atomic uint32_t generation;
+    uint32_t seen[HARTS_MAX]; /* each hart its own */
 };
 
 static inline void *phys_to_virt(paddr_t pa)
@@ -36,12 +37,28 @@ static inline paddr_t virt_to_phys(const void *va)
     return (paddr_t)va - DIRECT_BASE;
 }
 
-void mmu_switch_slow(struct arch_space *space);
+/* This hart holds translations of the space that are out of date. */
+void mmu_catch_up(struct arch_space *space, uint32_t generation);
+void mmu_leave_user(void);
 
 static inline void mmu_switch(struct arch_space *space)
 {
-    if (cpu_hart()->arch.space != space) {
-        mmu_switch_slow(space);
+    struct hart *hart = cpu_hart();
+    if (hart->arch.space == space) {
+        return;
+    }
+    if (space == NULL) {
+        mmu_leave_user();
+        return;
+    }
+    /* The old space's tables may go once it is no longer named here. Named before the generation is
+     * read; a flush counts on before it reads who is here. */
+    __asm__ volatile("csrw satp, %0" ::"r"(space->satp) : "memory");
+    store_release(&hart->arch.space, space);
+    __asm__ volatile("fence rw, rw" ::: "memory");
+    uint32_t generation = atomic_load_explicit(&space->generation, memory_order_relaxed);
+    if (space->seen[hart->number] != generation || space->asid == 0) {
+        mmu_catch_up(space, generation);
     }
 }
 

@@ -24,6 +24,11 @@
 #define KERNEL_TRAP_X1 8
 #define KERNEL_TRAP_BYTES 256
 
+/* System calls that have a short way (abi/syscalls.tbl) */
+#define SYSTEM_CALL_CALL 13
+#define SYSTEM_CALL_REPLY_RECEIVE 15
+#define SHORT_MESSAGE_BYTES 32
+
 /* The kernel's fixed addresses; <arch_impl/mmu.h> has the map. */
 #define IMAGE_BASE 0xffffffff80000000
 #define STACKS_BASE 0xffffffff80200000
