@@ -33,6 +33,7 @@ struct writer {
     char text[SK_CONSOLE_TEXT_MAX];
     uint64_t dropped; /* lines */
     token_t reading;  /* a READ call */
+    token_t draining; /* a DRAIN call */
     size_t capacity;
 };
 
@@ -110,6 +111,11 @@ static void serve_waiting(void)
             writer->waiting = SK_TOKEN_NONE;
         }
         say_dropped(client);
+        bool drained = output.count == 0 && under_way == 0;
+        if (drained && writer->draining != SK_TOKEN_NONE) {
+            sk_server_answer_status(writer->draining, SK_OK);
+            writer->draining = SK_TOKEN_NONE;
+        }
     }
 }
 
@@ -214,6 +220,19 @@ static status_t on_read(struct sk_client *client, const struct sk_in *in)
     return SK_PENDING;
 }
 
+static status_t on_drain(struct sk_client *client, const struct sk_in *in)
+{
+    struct writer *writer = client->data;
+    if (!in->is_call) {
+        return SK_INVALID_ARGS;
+    }
+    if (writer->draining != SK_TOKEN_NONE) {
+        sk_server_answer_status(writer->draining, SK_BUSY); /* it has most likely given up */
+    }
+    writer->draining = in->token;
+    return SK_PENDING;
+}
+
 static status_t on_message(struct sk_server *loop, struct sk_client *client, struct sk_in *in,
                            struct sk_reply *reply)
 {
@@ -226,6 +245,8 @@ static status_t on_message(struct sk_server *loop, struct sk_client *client, str
         return on_write(client, in);
     case SK_CONSOLE_READ:
         return on_read(client, in);
+    case SK_CONSOLE_DRAIN:
+        return on_drain(client, in);
     default:
         return SK_NOT_SUPPORTED;
     }
@@ -251,6 +272,7 @@ static void on_disconnect(struct sk_server *loop, struct sk_client *client)
 static bool before_wait(struct sk_server *loop)
 {
     read_log();
+    pump();
     serve_waiting();
     pump();
     return false;

@@ -24,5 +24,7 @@ void crt_tls_enter(void *block);
 
 /* Writes out the calling thread's unfinished output line. */
 void crt_stdio_flush(void);
+/* The same, and waits until the console has sent all that this process ever wrote. */
+void crt_stdio_drain(void);
 
 #endif

@@ -13,7 +13,7 @@
 
 void _exit(int code)
 {
-    crt_stdio_flush();
+    crt_stdio_drain(); /* who waits for this end may switch the machine off */
     sk_process_exit((uint64_t)(int64_t)code);
     __builtin_unreachable();
 }

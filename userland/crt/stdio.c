@@ -30,7 +30,7 @@ struct console_line {
 
 static _Thread_local struct console_line line;
 static _Thread_local size_t line_length;
-static atomic_bool never_wait;
+static atomic_bool never_wait, wrote;
 
 void sk_stdio_never_wait(void)
 {
@@ -40,6 +40,7 @@ void sk_stdio_never_wait(void)
 static bool write_console(handle_t console, size_t length)
 {
     line.operation = SK_CONSOLE_WRITE;
+    atomic_store_explicit(&wrote, true, memory_order_relaxed);
     struct sk_out out = sk_out_bytes(&line, sizeof line.operation + length);
     if (atomic_load_explicit(&never_wait, memory_order_relaxed)) {
         return sk_channel_send(console, &out) != SK_PEER_CLOSED;
@@ -79,6 +80,22 @@ void crt_stdio_flush(void)
     if (log != SK_HANDLE_NONE) {
         write_log(log, length);
     }
+}
+
+void crt_stdio_drain(void)
+{
+    crt_stdio_flush();
+    handle_t console = sk_boot_handle("console");
+    bool waits = atomic_load_explicit(&wrote, memory_order_relaxed) &&
+                 !atomic_load_explicit(&never_wait, memory_order_relaxed);
+    if (console == SK_HANDLE_NONE || !waits) {
+        return;
+    }
+    uint64_t operation = SK_CONSOLE_DRAIN;
+    int64_t result;
+    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
+    struct sk_in in = sk_in_bytes(&result, sizeof result);
+    sk_channel_call(console, &out, &in, sk_deadline_after(CONSOLE_PATIENCE));
 }
 
 static int put(char c, FILE *file)

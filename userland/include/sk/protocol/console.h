@@ -27,6 +27,8 @@ enum sk_console_operation {
      * has a read waiting already.
      */
     SK_CONSOLE_READ = 2,
+    /* the operation alone, as a call: answered when everything written so far has left the machine. */
+    SK_CONSOLE_DRAIN = 3,
 };
 
 struct sk_console_write {
