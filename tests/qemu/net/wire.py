@@ -18,7 +18,7 @@ from echo_client import datagram, end, ping, stream
 from guest import Guest
 from tap import Tap
 
-TUNSETIFF, IFF_TAP_NO_PI = 0x400454ca, 0x1002
+TUNSETIFF, TUNSETOFFLOAD, IFF_TAP_NO_PI = 0x400454ca, 0x400454d0, 0x1002
 ECHO = (netns.GUEST, 7)
 PROPERTY = "-global virtio-net-device."
 SETS = (
@@ -68,6 +68,7 @@ def lossy(loss):
     """A link of our own that loses frames, both ways."""
     tap_fd = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tap_fd, TUNSETIFF, struct.pack("16sH22x", netns.TAP.encode(), IFF_TAP_NO_PI))
+    fcntl.ioctl(tap_fd, TUNSETOFFLOAD, 0)  # what QEMU had asked for
     link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     link.bind(("127.0.0.1", 0))
     ours, theirs = link.getsockname()[1], 20000
