@@ -108,6 +108,8 @@ def setup(name):
     folder = path(name)
     os.makedirs(folder, exist_ok=True)
     command = ["meson", "setup", name, "--wrap-mode=nodownload"] + SETUP[name]
+    if os.environ.get("CI"):
+        command += ["--werror"]
     if name == GUEST:
         with open(os.path.join(folder, TOOLCHAIN_FILE), "w") as f:
             f.write(toolchain_text())
