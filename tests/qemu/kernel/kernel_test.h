@@ -17,6 +17,7 @@ void test_pointers(void);
 void test_budgets(void);
 void test_threads(void);
 void test_resources(void);
+void test_sweeps(void);
 
 /* Modes of the program as a child. */
 int mode_fault(int argc, char **argv);
@@ -26,6 +27,7 @@ int mode_spend_handles(int argc, char **argv);
 int mode_spend_threads(int argc, char **argv);
 int mode_floats(int argc, char **argv);
 int mode_futex(int argc, char **argv);
+int mode_quit(int argc, char **argv);
 int mode_idle(int argc, char **argv);
 
 /* The root resource, and a narrower one made of it. */

@@ -13,6 +13,7 @@ static const struct self_mode modes[] = {
     {"floats", mode_floats},
     {"futex", mode_futex},
     {"idle", mode_idle},
+    {"quit", mode_quit},
 };
 
 int mode_idle(int argc, char **argv)
@@ -38,5 +39,6 @@ int main(int argc, char **argv)
     test_budgets();
     test_threads();
     test_resources();
+    test_sweeps();
     return test_done();
 }

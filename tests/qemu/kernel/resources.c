@@ -152,6 +152,23 @@ static void the_log_is_read_back(void)
     test_status(sk_handle_close(log), SK_OK);
 }
 
+/* Whoever has taken the console over gives it back by closing its event. */
+static void the_console_has_one_taker(void)
+{
+    handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0);
+    uint64_t observed;
+    for (int i = 0; i < 2; i++) {
+        handle_t arrival = make_event(), other = make_event();
+        test_status(sk_log_take_console(log, arrival), SK_OK);
+        test_status(sk_log_take_console(log, other), SK_BUSY);
+        test_status(sk_log_take_console(log, arrival), SK_BUSY);
+        must(sk_log_write(log, "# seen by nobody\n", 17));
+        test_status(sk_object_wait(arrival, SK_SIGNAL_EVENT, test_deadline(), &observed), SK_OK);
+        close_all((handle_t[]){arrival, other}, 2);
+    }
+    test_status(sk_handle_close(log), SK_OK);
+}
+
 void test_resources(void)
 {
     self_case("resource: ranges only narrow", ranges_only_narrow);
@@ -160,4 +177,5 @@ void test_resources(void)
     self_case("resource: DMA memory is contiguous and pinned", dma_memory_is_contiguous_and_pinned);
     self_case("resource: an interrupt has one owner", an_interrupt_has_one_owner);
     self_case("resource: the log is read back", the_log_is_read_back);
+    self_case("resource: the console has one taker", the_console_has_one_taker);
 }

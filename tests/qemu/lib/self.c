@@ -42,7 +42,8 @@ static const struct sk_cpio_entry *own_image(void)
     return &image;
 }
 
-struct sk_child self_spawn(handle_t job, const char *mode, const char *argument, handle_t handle)
+status_t self_try_spawn(handle_t job, const char *mode, const char *argument, handle_t handle,
+                        struct sk_child *child)
 {
     const struct sk_cpio_entry *image = own_image();
     const char *arguments[] = {sk_self_name, mode, argument};
@@ -61,8 +62,13 @@ struct sk_child self_spawn(handle_t job, const char *mode, const char *argument,
         .handles = handles,
         .handle_count = handle != SK_HANDLE_NONE ? 2 : 1,
     };
+    return sk_spawn(&spawn, child);
+}
+
+struct sk_child self_spawn(handle_t job, const char *mode, const char *argument, handle_t handle)
+{
     struct sk_child child;
-    must(sk_spawn(&spawn, &child));
+    must(self_try_spawn(job, mode, argument, handle, &child));
     return child;
 }
 

@@ -30,6 +30,9 @@ int self_run_mode(const struct self_mode *modes, size_t count, int argc, char **
 /* Starts this program again as `mode`, with at most one more argument (or NULL). Ends the test
  * program when that fails. `handle` (or SK_HANDLE_NONE) moves; the child knows it as "given". */
 struct sk_child self_spawn(handle_t job, const char *mode, const char *argument, handle_t handle);
+/* The same, but failing is the caller's business. */
+status_t self_try_spawn(handle_t job, const char *mode, const char *argument, handle_t handle,
+                        struct sk_child *child);
 /* Waits for its end, closes its handles and checks that it exited with `code`. */
 void self_expect_exit(struct sk_child *child, int64_t code);
 
