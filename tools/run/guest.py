@@ -43,18 +43,20 @@ class Guest:
     """One boot. tests=True boots the archive that also holds the test programs.
 
     address is where the guest's port 80 is reached; with net="user" it is a forwarded free port.
+    kernel is started instead of the built Image: a boot loader.
     files adds to the archive or replaces ('www/big.bin': path on this machine); drop removes
     what begins with a prefix. echo receives each console line as it comes. QEMU ends with the
     thread that started it.
     """
 
     def __init__(self, smp=1, mem="128M", net="none", append="", extra="", tests=False,
-                 address=None, files=None, drop=(), echo=None):
+                 address=None, files=None, drop=(), echo=None, kernel=None):
         self.options = dict(smp=smp, mem=mem, net=net, append=("panic=off " + append).strip(),
                             extra=extra)
         self.archive = "tests/runs/test.cpio" if tests else "bootfs.cpio"
         self.files = files or {}
         self.drop = drop
+        self.kernel = kernel
         self.echo = echo
         self.port = qemu.free_port() if net == "user" else None
         self.address = address or ("127.0.0.1", self.port)
@@ -86,8 +88,8 @@ class Guest:
             command += ["%s=%s" % item for item in self.files.items()]
             subprocess.run(command, check=True)
             bootfs = changed
-        self.process = qemu.start(qemu.command(image, bootfs, port=self.port, **self.options),
-                                  stderr=subprocess.STDOUT)
+        command = qemu.command(self.kernel or image, bootfs, port=self.port, **self.options)
+        self.process = qemu.start(command, stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self.read_console, daemon=True)
         self.reader.start()
 
@@ -117,10 +119,11 @@ class Guest:
     def panicked(self):
         return PANIC in self.console()
 
-    def wait_for(self, pattern, timeout=None, start=0):
+    def wait_for(self, pattern, timeout=None, start=0, prompt=False):
         """Waits for a console line in which the regular expression is found.
 
         Returns the match; matched_line is the line's number, so start=matched_line+1 looks on.
+        A prompt may stand in a line that has not ended yet.
         Raises GuestError on a panic, on the guest's end, or when nothing comes for too long.
         """
         wanted = re.compile(pattern)
@@ -136,6 +139,9 @@ class Guest:
                     if PANIC in self.lines[at]:
                         raise self.error("the kernel panicked while waiting for /%s/" % pattern)
                     at += 1
+                found = wanted.search(self.partial) if prompt else None
+                if found:
+                    return found
                 if self.ended:
                     raise self.error("the guest ended without /%s/" % pattern)
                 if not self.changed.wait(max(0.0, end - time.monotonic())) and \

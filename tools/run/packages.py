@@ -61,6 +61,7 @@ TOOLS = {
     "clang-format 14": ("clang-format", on_path("clang-format")),
     "cppcheck": ("cppcheck", on_path("cppcheck")),
     "cpio": ("cpio", on_path("cpio")),
+    "U-Boot for QEMU": ("u-boot-qemu", lambda: os.path.exists("/usr/lib/u-boot/qemu-riscv64_smode")),
 }
 
 BUILD = ["git", "meson 1.0", "ninja 1.10", CROSS_GCC, PICOLIBC,
@@ -73,6 +74,7 @@ TEST = SERVE + ["pkg-config", "cmocka"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
     "host": ["clang-format 14", "cppcheck", "cpio"],
+    "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
 }
 

@@ -17,8 +17,8 @@ SUITES = {
     "host": (build.HOST, 4.0),
     "kernel": (build.GUEST, 1.5),
     "ipc": (build.GUEST, 1.5),
-    "system": (build.GUEST, 2.5),
-    "http": (build.GUEST, 2.5),
+    "system": (build.GUEST, 1.5),
+    "http": (build.GUEST, 3.5),
     "bench": (build.GUEST, 2.0),
 }
 EXPLANATION_LINES = 12  # of what follows a failed case
