@@ -15,7 +15,7 @@
 #include <sk/socket.h>
 #include <sk/time.h>
 
-#include "access.h"
+#include "access_log.h"
 #include "session.h"
 #include "site.h"
 #include "skerry_version.h"
@@ -55,7 +55,6 @@ static struct queue_ends queues[QUEUE_COUNT];
 static struct connection *free_connections;
 static uint32_t connection_count;
 static uint64_t now; /* read once per report */
-static bool log_requests = true;
 static struct http_server server = {.version = SKERRY_VERSION, .find = site_find};
 
 /* --- Queues --- */
@@ -86,7 +85,7 @@ static void queue_move(struct connection *c, enum queue queue)
 
 static uint64_t next_deadline(void)
 {
-    uint64_t deadline = SK_DEADLINE_NEVER;
+    uint64_t deadline = access_log_due();
     for (int i = 0; i < QUEUE_COUNT; i++) {
         if (queues[i].first != NULL && queues[i].first->deadline < deadline) {
             deadline = queues[i].first->deadline;
@@ -145,9 +144,8 @@ static void on_answered(void *context, const struct http_request *request, int s
                         uint64_t sent, void *connection)
 {
     struct connection *c = connection;
-    char line[ACCESS_LINE_MAX];
     struct sk_net_address peer = sk_socket_remote(c->socket);
-    fwrite(line, 1, access_line(line, peer.ip, request, status, sent), stdout);
+    access_log_add(now, peer.ip, request, status, sent);
 }
 
 /* Everything is sent. A client that was refused may still be sending: a reset, which its bytes would
@@ -293,6 +291,7 @@ static void run(struct sk_socket *listener)
             serve(queues[QUEUE_READY].first);
         }
         expire();
+        access_log_update(now);
     }
     for (int i = 0; i < QUEUE_COUNT; i++) {
         while (queues[i].first != NULL) {
@@ -317,6 +316,7 @@ static struct sk_socket *open_port(uint16_t port)
 }
 
 struct options {
+    bool log_requests;
     uint16_t port;
     const char *root;
 };
@@ -324,10 +324,10 @@ struct options {
 static struct options parse_arguments(int argc, char **argv)
 {
     static const char usage[] = "usage: http-server [--port N] [--root FOLDER] [--no-access-log]";
-    struct options options = {80, "/www"};
+    struct options options = {true, 80, "/www"};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--no-access-log") == 0) {
-            log_requests = false;
+            options.log_requests = false;
         } else if (strcmp(argv[i], "--root") == 0 && i + 1 < argc) {
             options.root = argv[++i];
         } else if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
@@ -347,7 +347,7 @@ static struct options parse_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct options options = parse_arguments(argc, argv);
-    server.answered = log_requests ? on_answered : NULL;
+    server.answered = options.log_requests ? on_answered : NULL;
     server.context = site_create(SKERRY_VERSION, options.root);
     if (server.context == NULL) {
         sk_die("out of memory");
