@@ -5,7 +5,8 @@
 #include "kernel_test.h"
 
 /* A machine that shares its cores is late; it is never early. */
-#define LATE (200 * SK_MS)
+/* A busy host may keep a hart waiting; how exact a wake-up is, the counted runs tell. */
+#define LATE (5 * SK_SECOND)
 
 static void the_own_id_is_stable(void)
 {

@@ -7,7 +7,8 @@
 
 #include "kernel_test.h"
 
-#define LATE (200 * SK_MS)
+/* A busy host may keep a hart waiting; how exact a wake-up is, the counted runs tell. */
+#define LATE (5 * SK_SECOND)
 #define ROUNDS 3000u
 #define TIMERS 1000u
 
