@@ -26,6 +26,10 @@
 
 /* With TSO: segments of the wire that lwIP hands down as one, RFC 6928's initial window. */
 #define BUNDLE_SEGMENTS 10u
+/* Free transmit buffers before a connection that found none tries again: some for one bundle. */
+#define TX_RETRY_BUFFERS 5u
+/* Frames up to this length (acknowledgements, ARP, DNS) do not wait behind connections that do. */
+#define TX_PRIORITY_BYTES 256u
 /* Packets taken in before others get their turn. */
 #define RX_BATCH 64u
 
@@ -50,6 +54,9 @@ static struct {
     bool *tx_ours;             /* the transmit buffer is with us */
     uint16_t *tx_stack;        /* transmit buffers that are with us */
     uint32_t tx_count;
+    bool starved;       /* connections wait for transmit buffers, see tx_retry */
+    bool retrying;      /* they have their turn */
+    bool freed;         /* receive buffers for the driver since link_flush */
     bool submitted;     /* something for the driver since link_flush */
     struct pbuf *chain; /* first buffers of a packet that goes on */
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
@@ -85,10 +92,7 @@ static void rx_release(struct pbuf *p)
     nic.rx_ours[packet->buffer] = false;
     nic.rings->rx_free_entries[sk_ring_slot(&nic.rx_free, nic.rx_free.own)] = packet->buffer;
     sk_ring_publish(&nic.rx_free, 1);
-    /* It takes them when it is next awake; it is woken only if it might run out. */
-    if (nic.rx_free.own - nic.rx_free.other >= nic.nic.rx_buffers / 2) {
-        nic.submitted = true;
-    }
+    nic.freed = true; /* the driver takes them when it is next awake, see link_flush */
 }
 
 /* A descriptor's bytes as a pbuf, with the two bytes of padding in front if it begins a packet. */
@@ -195,10 +199,18 @@ static bool tx_reclaim(void)
 }
 
 /* Asks to be told when transmit buffers come back. */
-static err_t tx_starved(void)
+static void tx_ask(void)
 {
     atomic_store_explicit(&nic.rings->tx_starved, 1, memory_order_seq_cst);
     nic.submitted = true;
+}
+
+/* Remembers that connections wait for transmit buffers. */
+static err_t tx_starved(void)
+{
+    nic.starved = true;
+    nic.tx_dropped++;
+    tx_ask();
     return ERR_MEM;
 }
 
@@ -258,8 +270,10 @@ static err_t tx_output(struct netif *netif, struct pbuf *p)
         return ERR_IF;
     }
     uint32_t buffers = (left + headroom + bytes - 1) / bytes;
+    if (nic.starved && !nic.retrying && p->tot_len > TX_PRIORITY_BYTES) {
+        return tx_starved(); /* others wait already: it is not the next one */
+    }
     if (nic.tx_count < buffers && !(tx_reclaim() && nic.tx_count >= buffers)) {
-        nic.tx_dropped++;
         return tx_starved();
     }
     nic.tx_packets++;
@@ -313,6 +327,19 @@ static err_t ip_output_cut(struct netif *netif, struct pbuf *p, const ip4_addr_t
     return error;
 }
 
+/* What TCP could not send for want of buffers, in turn, while there are enough for one to get on. */
+static void tx_retry(void)
+{
+    nic.retrying = true;
+    while (nic.starved && nic.tx_count >= TX_RETRY_BUFFERS) {
+        nic.starved = tcp_socket_retry_one();
+    }
+    nic.retrying = false;
+    if (nic.starved) {
+        tx_ask();
+    }
+}
+
 /* --- The driver's state --- */
 
 bool link_poll(void)
@@ -321,9 +348,10 @@ bool link_poll(void)
         return false;
     }
     bool any = rx_poll();
-    if (nic.up && tx_reclaim()) {
+    any |= nic.up && tx_reclaim();
+    if (nic.starved && nic.tx_count >= TX_RETRY_BUFFERS) {
         any = true;
-        tcp_txnow(); /* what TCP could not send for want of buffers */
+        tx_retry();
     }
     bool carrier = atomic_load_explicit(&nic.rings->link_up, memory_order_relaxed) != 0;
     if (nic.up && carrier != (bool)netif_is_link_up(&nic.netif)) {
@@ -339,6 +367,11 @@ bool link_poll(void)
 
 void link_flush(void)
 {
+    if (nic.freed && !nic.submitted) {
+        atomic_thread_fence(memory_order_seq_cst); /* what was freed, before the look at the flag */
+        nic.submitted = atomic_load_explicit(&nic.rings->rx_starved, memory_order_relaxed) != 0;
+    }
+    nic.freed = false;
     if (nic.submitted) {
         nic.submitted = false;
         if (sk_wake_needed(&nic.rings->driver_sleeps)) {

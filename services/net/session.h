@@ -33,6 +33,7 @@ struct net_socket {
     uint16_t slot;
     uint16_t next_free;     /* in the session's list of free slots */
     uint8_t kind;           /* enum net_kind */
+    uint32_t turn;          /* TCP: when it was last given transmit buffers, of those that waited */
     bool is_shut;           /* FIN is wanted, after what is in the ring */
     bool is_closing;        /* the program has closed it; its slot is freed when all is sent */
     bool is_finished;       /* lwIP has been told to send FIN */
@@ -127,6 +128,12 @@ status_t tcp_socket_connect(struct net_session *session, const struct sk_net_add
 /* The program named the socket: takes note of what it read, wrote and requested. */
 void tcp_socket_serve(struct net_socket *socket, uint32_t requests);
 void tcp_socket_abort(struct net_socket *socket);
+
+/*
+ * Lets one connection that found no transmit buffer try again: the one that has waited longest, so that
+ * none starves while others are quick. False: none waits.
+ */
+bool tcp_socket_retry_one(void);
 
 /* TSO: how many wire segments lwIP hands down in one; 1 without TSO. Set by the link. */
 extern uint32_t tcp_socket_bundle;

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include <lwip/priv/tcp_priv.h>
+
 uint32_t tcp_socket_bundle = 1;
 uint32_t tcp_socket_starved;
 
@@ -154,6 +156,33 @@ static void give(struct net_socket *socket)
     }
     tcp_output(pcb);
     set_starved(socket, is_starved);
+}
+
+bool tcp_socket_retry_one(void)
+{
+    static uint32_t turn;
+    struct tcp_pcb *oldest = NULL;
+    uint32_t oldest_age = 0;
+
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
+        const struct net_socket *socket = pcb->callback_arg;
+        if ((pcb->flags & TF_NAGLEMEMERR) == 0) {
+            continue;
+        }
+        uint32_t age = socket != NULL ? turn - socket->turn : UINT32_MAX;
+        if (oldest == NULL || age > oldest_age) {
+            oldest = pcb;
+            oldest_age = age;
+        }
+    }
+    if (oldest == NULL) {
+        return false;
+    }
+    if (oldest->callback_arg != NULL) {
+        ((struct net_socket *)oldest->callback_arg)->turn = ++turn;
+    }
+    tcp_output(oldest);
+    return true;
 }
 
 /* lwIP: `length` more bytes, or our FIN, were acknowledged. */

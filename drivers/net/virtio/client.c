@@ -95,7 +95,7 @@ static void take_free(void)
 {
     uint32_t count = sk_ring_available(&nic.rx_free);
 
-    if (count < RX_BUFFERS / 8 && nic.device.rx_posted > RX_BUFFERS / 2) {
+    if (count < RX_BUFFERS / 8 && nic.device.rx_posted >= RX_BUFFERS / 2) {
         return; /* the device has enough for now: a few at a time cost more */
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -311,10 +311,12 @@ static bool before_wait(struct sk_server *server)
     if (rounds == ROUNDS_MAX || nic.failed) {
         return !nic.failed;
     }
-    bool again = ask_for_interrupts();
-    sk_sleep_begin(&nic.rings->driver_sleeps);
+    bool starved = nic.device.rx_posted < RX_BUFFERS / 2;
     bool room = nic.device.tx.free_count >= CHAIN_MAX;
-    return again || (room && sk_ring_available(&nic.tx_submit) > 0);
+    atomic_store_explicit(&nic.rings->rx_starved, starved, memory_order_relaxed);
+    sk_sleep_begin(&nic.rings->driver_sleeps);
+    return ask_for_interrupts() || (room && sk_ring_available(&nic.tx_submit) > 0) ||
+           (starved && sk_ring_available(&nic.rx_free) > 0);
 }
 
 static void on_irq(struct sk_driver *driver, uint32_t index)

@@ -20,7 +20,9 @@
  * aligned.
  *
  * When the client has no transmit buffer left it sets tx_starved; the driver then clears it and wakes
- * the client as soon as some are back. Without it buffers come back unannounced.
+ * the client as soon as some are back. Without it buffers come back unannounced. Likewise the driver
+ * sets rx_starved before it sleeps while the device has few buffers to receive into; only then is it
+ * woken for buffers that come back.
  *
  * Descriptors name a buffer by its number and bytes by offset and length inside it, and both sides
  * check every one. A driver drops a transmit descriptor that is not valid; a client that finds one
@@ -73,6 +75,7 @@ struct sk_nic_rings {
     struct sk_ring_shared rx_ready, tx_done;  /* driver to client: descriptors, uint16_t */
     _Alignas(64) _Atomic uint32_t link_up;    /* written by the driver, then the client is woken */
     _Alignas(64) _Atomic uint32_t tx_starved; /* set by the client, then the driver is woken */
+    _Alignas(64) _Atomic uint32_t rx_starved; /* written by the driver before it sleeps */
     _Alignas(64) uint16_t rx_free_entries[SK_NIC_RING_ENTRIES];
     _Alignas(64) uint16_t tx_done_entries[SK_NIC_RING_ENTRIES];
     _Alignas(64) struct sk_nic_descriptor tx_submit_entries[SK_NIC_RING_ENTRIES];
