@@ -9,11 +9,11 @@
  */
 #include <string.h>
 
-#include <kernel/sched.h>
 #include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
+#include <kernel/sched.h>
 #include <kernel/wait.h>
 
 static struct cache job_cache = CACHE_INIT("job", struct job);

@@ -44,9 +44,9 @@ enum {
     STATUS_FAILED = 128,
 };
 
-#define MAGIC           0x74726976u /* "virt" */
-#define VERSION_LEGACY  1u
-#define VERSION_MODERN  2u
+#define MAGIC 0x74726976u /* "virt" */
+#define VERSION_LEGACY 1u
+#define VERSION_MODERN 2u
 #define CONFIG_ATTEMPTS 16 /* a configuration that changes faster is taken as it comes */
 
 static uint32_t get(const struct virtio_mmio *device, uint32_t reg)

@@ -46,7 +46,7 @@ enum {
 };
 
 /* Exactly one load or store each, which the compiler neither splits nor repeats. */
-#define LOAD(place)         __atomic_load_n(&(place), __ATOMIC_RELAXED)
+#define LOAD(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #define STORE(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELAXED)
 
 static uint16_t *used_event(struct virtq *queue)

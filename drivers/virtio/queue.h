@@ -18,7 +18,7 @@
 #include <skerry/types.h>
 
 #define VIRTQ_SIZE_MAX 1024u /* entries; a power of two. Larger device limits are not used. */
-#define VIRTQ_ALIGN    4096u /* of the used ring: what legacy devices are told */
+#define VIRTQ_ALIGN 4096u    /* of the used ring: what legacy devices are told */
 
 struct virtq_descriptor;
 struct virtq_available;

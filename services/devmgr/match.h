@@ -20,13 +20,13 @@
 
 /* One driver's manifest: etc/drivers/NAME.driver (docs/howto/add-a-driver.md has the grammar). */
 struct driver_manifest {
-    char name[MATCH_NAME_MAX]; /* of the program in bin/ */
+    char name[MATCH_NAME_MAX];    /* of the program in bin/ */
     char service[MATCH_NAME_MAX]; /* a name, or a stem and '*' for numbered ones */
     char compatible[MATCH_COMPATIBLES_MAX][MATCH_NAME_MAX];
     uint32_t compatible_count;
     char properties[MATCH_PROPERTIES_MAX][MATCH_NAME_MAX]; /* one-cell properties it wants */
     uint32_t property_count;
-    uint32_t virtio; /* device id behind a virtio transport, 0: not one */
+    uint32_t virtio;             /* device id behind a virtio transport, 0: not one */
     uint32_t ranges, interrupts; /* how many it is given at most */
     bool dma;
     uint32_t priority;

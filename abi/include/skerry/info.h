@@ -50,8 +50,8 @@ struct sk_process_info {
     int64_t exit_code;
     uint32_t threads;
     uint32_t handles;
-    uint64_t mapped_pages;   /* populated page table entries */
-    uint64_t run_time_ns;    /* CPU time of its threads, those that ended included */
+    uint64_t mapped_pages; /* populated page table entries */
+    uint64_t run_time_ns;  /* CPU time of its threads, those that ended included */
     char name[SK_NAME_MAX];
 };
 

@@ -49,9 +49,8 @@
 #define SK_INFO_DELIVERED (1ull << 26) /* failed call: it had been received, its handles are gone */
 
 #define SK_INFO(length, handles) ((uint64_t)(length) | (uint64_t)(handles) << SK_INFO_HANDLES_SHIFT)
-#define SK_INFO_LENGTH(info) ((uint32_t)((info) & SK_INFO_LENGTH_MASK))
-#define SK_INFO_HANDLES(info)                                                                      \
-    ((uint32_t)((info) >> SK_INFO_HANDLES_SHIFT & SK_INFO_HANDLES_MASK))
+#define SK_INFO_LENGTH(info) ((uint32_t)((info)&SK_INFO_LENGTH_MASK))
+#define SK_INFO_HANDLES(info) ((uint32_t)((info) >> SK_INFO_HANDLES_SHIFT & SK_INFO_HANDLES_MASK))
 #define SK_ROOM(bytes, handles) ((uint64_t)(bytes) | (uint64_t)(handles) << 16)
 
 #endif

@@ -14,8 +14,8 @@
 #include <sk/protocol/rng.h>
 #include <virtio/mmio.h>
 
-#define QUEUE_SIZE  8u
-#define POOL_BYTES  512u /* at least SK_RNG_BYTES_MAX */
+#define QUEUE_SIZE 8u
+#define POOL_BYTES 512u /* at least SK_RNG_BYTES_MAX */
 #define WAITING_MAX 64u
 
 struct waiting {
@@ -180,8 +180,8 @@ static status_t rng_message(struct sk_server *server, struct sk_client *client, 
     if (rng.waiting_count == WAITING_MAX) {
         return SK_BUSY;
     }
-    rng.waiting[(rng.waiting_first + rng.waiting_count) % WAITING_MAX] =
-        (struct waiting){in->token, (uint32_t)request->count};
+    rng.waiting[(rng.waiting_first + rng.waiting_count) % WAITING_MAX] = (struct waiting){
+        in->token, (uint32_t)request->count};
     rng.waiting_count++;
     serve_waiting();
     return SK_PENDING;

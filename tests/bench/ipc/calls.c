@@ -93,8 +93,8 @@ static handle_t server_start(struct sk_child *child, const char *mode)
 }
 
 /* One call of `length` bytes and `count` handles; the handles come back with the reply. */
-static inline __attribute__((always_inline)) struct sk_ipc_registers call(handle_t end, uint32_t length, handle_t *handles,
-                                    uint32_t count, uint64_t deadline)
+static inline __attribute__((always_inline)) struct sk_ipc_registers
+call(handle_t end, uint32_t length, handle_t *handles, uint32_t count, uint64_t deadline)
 {
     struct sk_ipc_registers r = {.a0 = end,
                                  .info = SK_INFO(length, count),

@@ -16,7 +16,7 @@
 
 #include <sk/server.h>
 
-#define SK_DRIVER_RANGES_MAX     2u
+#define SK_DRIVER_RANGES_MAX 2u
 #define SK_DRIVER_INTERRUPTS_MAX 2u
 
 struct sk_driver;

@@ -49,11 +49,11 @@ struct arch_hart {
         __typeof__(pointer) where_ = (pointer);                                                    \
         uint64_t value_ = (uint64_t)(value);                                                       \
         if (sizeof(*where_) == 8) {                                                                \
-            __asm__ volatile("sd %z1, %0" : "=m"(*where_) : "rJ"(value_));                          \
+            __asm__ volatile("sd %z1, %0" : "=m"(*where_) : "rJ"(value_));                         \
         } else if (sizeof(*where_) == 4) {                                                         \
-            __asm__ volatile("sw %z1, %0" : "=m"(*where_) : "rJ"(value_));                          \
+            __asm__ volatile("sw %z1, %0" : "=m"(*where_) : "rJ"(value_));                         \
         } else {                                                                                   \
-            __asm__ volatile("sb %z1, %0" : "=m"(*where_) : "rJ"(value_));                          \
+            __asm__ volatile("sb %z1, %0" : "=m"(*where_) : "rJ"(value_));                         \
         }                                                                                          \
     } while (0)
 

@@ -11,14 +11,14 @@
 uint32_t model_read(uintptr_t address, unsigned width);
 void model_write(uintptr_t address, uint32_t value, unsigned width);
 
-#define SK_MMIO_ACCESSORS(bits)                                                     \
-    static inline uint##bits##_t sk_mmio_read##bits(uintptr_t address)              \
-    {                                                                               \
-        return (uint##bits##_t)model_read(address, bits / 8);                       \
-    }                                                                               \
-    static inline void sk_mmio_write##bits(uintptr_t address, uint##bits##_t value) \
-    {                                                                               \
-        model_write(address, value, bits / 8);                                      \
+#define SK_MMIO_ACCESSORS(bits)                                                                    \
+    static inline uint##bits##_t sk_mmio_read##bits(uintptr_t address)                             \
+    {                                                                                              \
+        return (uint##bits##_t)model_read(address, bits / 8);                                      \
+    }                                                                                              \
+    static inline void sk_mmio_write##bits(uintptr_t address, uint##bits##_t value)                \
+    {                                                                                              \
+        model_write(address, value, bits / 8);                                                     \
     }
 
 SK_MMIO_ACCESSORS(8)

@@ -14,7 +14,7 @@
 
 #include <skerry/types.h>
 
-#define SK_UART_WINDOW    4096u
+#define SK_UART_WINDOW 4096u
 #define SK_UART_BYTES_MAX 2048u /* in one message */
 
 enum sk_uart_operation {

@@ -13,17 +13,17 @@
 
 #include <stdint.h>
 
-#define SK_MMIO_ACCESSORS(bits)                                                     \
-    static inline uint##bits##_t sk_mmio_read##bits(uintptr_t address)              \
-    {                                                                               \
-        uint##bits##_t value = *(const volatile uint##bits##_t *)address;           \
-        __asm__ volatile("fence i, ir" ::: "memory");                               \
-        return value;                                                               \
-    }                                                                               \
-    static inline void sk_mmio_write##bits(uintptr_t address, uint##bits##_t value) \
-    {                                                                               \
-        __asm__ volatile("fence w, o" ::: "memory");                                \
-        *(volatile uint##bits##_t *)address = value;                                \
+#define SK_MMIO_ACCESSORS(bits)                                                                    \
+    static inline uint##bits##_t sk_mmio_read##bits(uintptr_t address)                             \
+    {                                                                                              \
+        uint##bits##_t value = *(const volatile uint##bits##_t *)address;                          \
+        __asm__ volatile("fence i, ir" ::: "memory");                                              \
+        return value;                                                                              \
+    }                                                                                              \
+    static inline void sk_mmio_write##bits(uintptr_t address, uint##bits##_t value)                \
+    {                                                                                              \
+        __asm__ volatile("fence w, o" ::: "memory");                                               \
+        *(volatile uint##bits##_t *)address = value;                                               \
     }
 
 SK_MMIO_ACCESSORS(8)
