@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* kernel/log.c: the ring, and who prints. The event and the firmware's console are fakes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/cpu.h>
+#include <kernel/event.h>
+#include <kernel/hart.h>
+#include <kernel/log.h>
+#include <kernel/object.h>
+
+#define RING 16384u
+
+static struct hart this_hart;
+_Thread_local struct hart *host_hart = &this_hart;
+
+static char printed[65536];
+static size_t printed_length;
+static unsigned signalled;
+
+void cpu_console_write(const char *text, size_t length)
+{
+    assert_true(printed_length + length <= sizeof(printed));
+    memcpy(printed + printed_length, text, length);
+    printed_length += length;
+}
+
+void event_signal(struct object *event)
+{
+    assert_true(event->refs > 1); /* a reference for as long as it is used */
+    signalled++;
+}
+
+void object_put(struct object *object)
+{
+    assert_true(object->refs > 0);
+    object->refs--;
+}
+
+void lock_check_acquire(struct spinlock *lock, bool pair)
+{
+    assert_int_equal(lock->word, 0);
+}
+
+void lock_check_release(struct spinlock *lock)
+{
+    assert_int_equal(lock->word, 1);
+}
+
+void lock_acquire_contended(struct spinlock *lock)
+{
+    fail_msg("nobody else has the lock");
+}
+
+/* The end of the log so far. */
+static uint64_t end_of_log(void)
+{
+    uint64_t next;
+    char byte;
+    log_copy(~(uint64_t)0, &byte, 1, &next);
+    return next;
+}
+
+static void prints_and_keeps(void **state)
+{
+    printed_length = 0;
+    uint64_t start = end_of_log();
+    log_printf("hart %u of %s: %lx\n", 3, "four", 0xabcul);
+    assert_memory_equal(printed, "hart 3 of four: abc\n", 20);
+    char text[64];
+    uint64_t next;
+    assert_int_equal(log_copy(start, text, sizeof(text), &next), 20);
+    assert_memory_equal(text, printed, 20);
+    assert_int_equal(next, start + 20);
+    assert_int_equal(log_copy(next, text, sizeof(text), &next), 0);
+    assert_int_equal(next, start + 20);
+}
+
+static void cuts_a_line_that_is_too_long(void **state)
+{
+    static char word[1000];
+    memset(word, 'x', sizeof(word) - 1);
+    printed_length = 0;
+    log_printf("%s", word);
+    assert_int_equal(printed_length, 255);
+}
+
+static void skips_what_the_ring_lost(void **state)
+{
+    uint64_t start = end_of_log();
+    static char block[1000];
+    for (unsigned i = 0; i < 40; i++) {
+        memset(block, 'a' + (int)(i % 26), sizeof(block));
+        printed_length = 0;
+        log_append(block, sizeof(block));
+    }
+    static char text[65536];
+    uint64_t next;
+    size_t length = log_copy(start, text, sizeof(text), &next);
+    assert_int_equal(length, RING);
+    assert_int_equal(next, start + 40 * sizeof(block));
+    assert_int_equal(text[length - 1], 'a' + 39 % 26);
+    assert_int_equal(text[length - 1001], 'a' + 38 % 26);
+}
+
+static void a_console_takes_over_and_is_told_later(void **state)
+{
+    struct object event = {.refs = 1};
+    struct object other = {.refs = 1};
+    assert_int_equal(log_take_console(&event), SK_OK);
+    assert_int_equal(log_take_console(&other), SK_BUSY);
+    log_tell_console(); /* what was there before */
+    signalled = 0;
+    printed_length = 0;
+    log_tell_console();
+    assert_int_equal(signalled, 0);
+    log_append("a", 1);
+    log_append("b", 1);
+    assert_int_equal(signalled, 0); /* never under the writer's locks */
+    log_tell_console();
+    log_tell_console();
+    assert_int_equal(signalled, 1);
+    assert_int_equal(event.refs, 1);
+    assert_int_equal(printed_length, 0);
+
+    log_console_lost(&other);
+    assert_int_equal(other.refs, 1);
+    log_console_lost(&event);
+    assert_int_equal(event.refs, 0);
+    log_append("c", 1);
+    assert_int_equal(printed_length, 1);
+    log_tell_console();
+    assert_int_equal(signalled, 1);
+}
+
+static void a_panic_prints_whoever_has_the_console(void **state)
+{
+    struct object event = {.refs = 1};
+    assert_int_equal(log_take_console(&event), SK_OK);
+    printed_length = 0;
+    log_panic_mode();
+    log_append("dead", 4);
+    assert_int_equal(printed_length, 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prints_and_keeps),
+        cmocka_unit_test(cuts_a_line_that_is_too_long),
+        cmocka_unit_test(skips_what_the_ring_lost),
+        cmocka_unit_test(a_console_takes_over_and_is_told_later),
+        cmocka_unit_test(a_panic_prints_whoever_has_the_console),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
