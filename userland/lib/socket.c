@@ -59,6 +59,11 @@ void socket_name(struct sk_socket *socket)
     net->unflushed = true;
 }
 
+uint32_t sk_net_capacity(const struct sk_net *net)
+{
+    return net->slots;
+}
+
 void sk_net_flush(struct sk_net *net)
 {
     if (!net->unflushed) {
@@ -263,8 +268,8 @@ status_t socket_request(struct sk_net *net, uint64_t op, struct sk_net_address a
 {
     struct sk_net_socket_request request = {.op = op, .address = address, .backlog = backlog};
     struct sk_net_socket_reply reply;
-    status_t status =
-        socket_net_call(net, &request, sizeof request, &reply, sizeof reply, deadline);
+    status_t status = socket_net_call(net, &request, sizeof request, &reply, sizeof reply,
+                                      deadline);
 
     if (status != SK_OK) {
         return status;
@@ -291,8 +296,8 @@ status_t sk_net_resolve(struct sk_net *net, const char *name, uint64_t deadline,
     }
     request.length = (uint32_t)length;
     memcpy(request.name, name, length);
-    status_t status =
-        socket_net_call(net, &request, sizeof request, &reply, sizeof reply, deadline);
+    status_t status = socket_net_call(net, &request, sizeof request, &reply, sizeof reply,
+                                      deadline);
     if (status == SK_OK) {
         memcpy(ip, reply.ip, 4);
     }
@@ -304,6 +309,13 @@ status_t sk_net_info(struct sk_net *net, uint64_t deadline, struct sk_net_info_r
     struct sk_net_request request = {.op = SK_NET_OP_INFO};
 
     return socket_net_call(net, &request, sizeof request, info, sizeof *info, deadline);
+}
+
+status_t sk_net_time(struct sk_net *net, uint64_t deadline, struct sk_net_time_reply *time)
+{
+    struct sk_net_request request = {.op = SK_NET_OP_TIME};
+
+    return socket_net_call(net, &request, sizeof request, time, sizeof *time, deadline);
 }
 
 status_t sk_net_parse_ip(const char *text, uint8_t ip[4])

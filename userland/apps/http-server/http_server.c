@@ -22,8 +22,8 @@
 #include "wallclock.h"
 
 #define SOCKETS_MAX SK_NET_SLOTS_MAX
-#define CONNECTIONS_MAX (SOCKETS_MAX - 8) /* some slots are still closing, one listens */
-#define BACKLOG 128
+#define BACKLOG_MAX 128u
+#define IDLE_LEAST_NS SK_SECOND /* a client that has been idle for less is not sent away */
 #define NET_LIMIT_NS (10 * SK_SECOND)
 #define REQUESTS_PER_TURN 32 /* of one connection before the others have their turn */
 
@@ -53,8 +53,9 @@ struct queue_ends {
 static struct sk_net *net;
 static struct queue_ends queues[QUEUE_COUNT];
 static struct connection *free_connections;
-static uint32_t connection_count;
-static uint64_t now; /* read once per report */
+static uint32_t connection_count, connection_max;
+static bool others_wait; /* in the listener's queue, as there is no room for them */
+static uint64_t now;     /* read once per report */
 static struct http_server server = {.version = SKERRY_VERSION, .find = site_find};
 
 /* --- Queues --- */
@@ -83,17 +84,6 @@ static void queue_move(struct connection *c, enum queue queue)
     queue_append(c, queue);
 }
 
-static uint64_t next_deadline(void)
-{
-    uint64_t deadline = access_log_due();
-    for (int i = 0; i < QUEUE_COUNT; i++) {
-        if (queues[i].first != NULL && queues[i].first->deadline < deadline) {
-            deadline = queues[i].first->deadline;
-        }
-    }
-    return deadline;
-}
-
 /* --- Connections --- */
 
 /* The socket is closed, or reset if `reset`. */
@@ -111,21 +101,24 @@ static void drop(struct connection *c, bool reset)
     connection_count--;
 }
 
-/* Makes room among the idle clients; the one that was idle longest has had most of its time. */
+/* When the client that was idle longest may be sent away for another. */
+static uint64_t room_due(void)
+{
+    struct connection *oldest = queues[QUEUE_IDLE].first;
+    return oldest != NULL ? oldest->deadline - queue_limit[QUEUE_IDLE] + IDLE_LEAST_NS
+                          : SK_DEADLINE_NEVER;
+}
+
 static bool make_room(void)
 {
-    if (queues[QUEUE_IDLE].first == NULL) {
-        return false;
+    if (connection_count == connection_max && room_due() <= now) {
+        drop(queues[QUEUE_IDLE].first, false);
     }
-    drop(queues[QUEUE_IDLE].first, false);
-    return true;
+    return connection_count < connection_max;
 }
 
 static struct connection *new_connection(struct sk_socket *socket)
 {
-    if (connection_count == CONNECTIONS_MAX && !make_room()) {
-        return NULL;
-    }
     struct connection *c = free_connections;
     if (c != NULL) {
         free_connections = c->next;
@@ -235,10 +228,20 @@ static void serve(struct connection *c)
     queue_move(c, QUEUE_READY);
 }
 
+/* Lets in who waits, as long as there is room. Who finds none makes every client leave after its next
+   answer, so that all have their turn. */
 static void accept_all(struct sk_socket *listener)
 {
     struct sk_socket *socket;
-    while (sk_tcp_accept(listener, &socket) == SK_OK) {
+    others_wait = false;
+    for (;;) {
+        if (!make_room()) {
+            others_wait = (sk_socket_events(listener) & SK_SOCKET_READABLE) != 0;
+            break;
+        }
+        if (sk_tcp_accept(listener, &socket) != SK_OK) {
+            break;
+        }
         struct connection *c = new_connection(socket);
         if (c == NULL) {
             sk_socket_abort(socket);
@@ -246,6 +249,7 @@ static void accept_all(struct sk_socket *listener)
         }
         serve(c);
     }
+    server.crowded = others_wait;
 }
 
 /* Ends what has waited too long. */
@@ -267,6 +271,18 @@ static void expire(void)
 
 /* --- The loop --- */
 
+static uint64_t next_deadline(void)
+{
+    uint64_t room = others_wait ? room_due() : SK_DEADLINE_NEVER;
+    uint64_t deadline = access_log_due() < room ? access_log_due() : room;
+    for (int i = 0; i < QUEUE_COUNT; i++) {
+        if (queues[i].first != NULL && queues[i].first->deadline < deadline) {
+            deadline = queues[i].first->deadline;
+        }
+    }
+    return deadline;
+}
+
 /* Serves until the net service dies; returns with every connection gone. */
 static void run(struct sk_socket *listener)
 {
@@ -279,13 +295,14 @@ static void run(struct sk_socket *listener)
             break;
         }
         wallclock_update(&server, net, now);
-        if (status == SK_OK && socket == listener) {
-            accept_all(listener);
-        } else if (status == SK_OK) {
+        if (status == SK_OK && socket != listener) {
             struct connection *c = sk_socket_context(socket);
             if (c != NULL) {
                 serve(c);
             }
+        }
+        if (others_wait || (status == SK_OK && socket == listener)) {
+            accept_all(listener);
         }
         if (queues[QUEUE_READY].first != NULL) {
             serve(queues[QUEUE_READY].first);
@@ -307,8 +324,13 @@ static struct sk_socket *open_port(uint16_t port)
     if (status != SK_OK) {
         sk_die("cannot connect to service \"net\": %s", sk_status_words(status));
     }
-    status = sk_tcp_listen(net, sk_net_any(port), BACKLOG, sk_deadline_after(NET_LIMIT_NS),
-                           &listener);
+    /* Whom there is no room for waits in the backlog, or has its first packet dropped and tries again:
+       nobody is reset. An eighth of the sockets is for connections that are still being closed. */
+    uint32_t sockets = sk_net_capacity(net);
+    uint32_t backlog = sockets / 4 < BACKLOG_MAX ? sockets / 4 : BACKLOG_MAX;
+    connection_max = sockets * 5 / 8 > 0 ? sockets * 5 / 8 : 1;
+    status = sk_tcp_listen(net, sk_net_any(port), backlog > 0 ? backlog : 1,
+                           sk_deadline_after(NET_LIMIT_NS), &listener);
     if (status != SK_OK) {
         sk_die("cannot listen on port %u: %s", port, sk_status_words(status));
     }

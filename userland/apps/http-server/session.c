@@ -107,7 +107,8 @@ static void write_tail(struct http_session *session)
 static void answer(struct http_session *session, struct http_object *object, bool close)
 {
     const struct http_request *request = &session->request;
-    session->close_after = close || !request->keep_alive || object == NULL;
+    session->close_after = close || !request->keep_alive || session->server->crowded ||
+                           object == NULL;
     if (object == NULL) {
         session->closing = true; /* not even memory for an error: a close is all that is left */
         return;

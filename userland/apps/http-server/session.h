@@ -34,6 +34,7 @@ struct http_server {
     /* "Date: ...\r\n", or empty while nobody knows the time. The server's owner keeps it fresh. */
     char date[8 + HTTP_DATE_LENGTH];
     uint32_t date_length;
+    bool crowded; /* others wait to be let in: every answer ends its connection */
     /* Made at first need, and kept. */
     struct http_object *errors[16];
     uint32_t error_count;

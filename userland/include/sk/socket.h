@@ -56,6 +56,9 @@ struct sk_socket; /* a TCP connection, a TCP listener or a UDP socket; owned by 
  */
 status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline);
 
+/* How many sockets the session got: as many as asked for, or fewer where memory is short. */
+uint32_t sk_net_capacity(const struct sk_net *net);
+
 /* Closes every socket as sk_socket_close does, and the session. NULL is allowed. */
 void sk_net_close(struct sk_net *net);
 
@@ -83,6 +86,12 @@ status_t sk_net_resolve(struct sk_net *net, const char *name, uint64_t deadline,
 
 /* The interface's state and the stack's counters. */
 status_t sk_net_info(struct sk_net *net, uint64_t deadline, struct sk_net_info_reply *info);
+
+/*
+ * The time of day as net learnt it from a time server; for machines without the service "rtc". The
+ * reply's two times belong to the same moment (sk_wall_clock_set). NOT_FOUND: not known, or not yet.
+ */
+status_t sk_net_time(struct sk_net *net, uint64_t deadline, struct sk_net_time_reply *time);
 
 /* --- Addresses --- */
 
