@@ -4,9 +4,10 @@
  */
 #include "kernel_test.h"
 
-/* A machine that shares its cores is late; it is never early. */
-/* A busy host may keep a hart waiting; how exact a wake-up is, the counted runs tell. */
-#define LATE (5 * SK_SECOND)
+/* A machine that shares its cores is late now and then, but never early, and never late each time. */
+#define LATE (20 * SK_MS)
+#define ATTEMPTS 20u
+#define LATE_AT_MOST (3 * SK_SECOND)
 
 static void the_own_id_is_stable(void)
 {
@@ -37,16 +38,26 @@ static void the_clock_goes_forward(void)
     test_check(last > 0);
 }
 
+/* The least lateness of some sleeps of this duration. */
+static uint64_t sleep_lateness(uint64_t duration)
+{
+    uint64_t least = SK_DEADLINE_NEVER;
+    for (uint32_t i = 0; i < ATTEMPTS && least >= LATE; i++) {
+        uint64_t wanted = sk_now() + duration;
+        test_status(sk_thread_sleep(wanted), SK_OK);
+        uint64_t woke = sk_now();
+        test_check(woke >= wanted);
+        least = woke - wanted < least ? woke - wanted : least;
+    }
+    return least;
+}
+
 static void sleep_keeps_its_bounds(void)
 {
     static const uint64_t durations[] = {0,         1,          1000,           50 * SK_US, SK_MS,
                                          3 * SK_MS, 10 * SK_MS, 10 * SK_MS + 1, 20 * SK_MS};
     for (size_t i = 0; i < COUNT(durations); i++) {
-        uint64_t begin = sk_now();
-        test_status(sk_thread_sleep(begin + durations[i]), SK_OK);
-        uint64_t end = sk_now();
-        test_check(end >= begin + durations[i]);
-        test_check(end < begin + durations[i] + LATE);
+        test_check(sleep_lateness(durations[i]) < LATE);
     }
     test_status(sk_thread_sleep(SK_DEADLINE_POLL), SK_OK);
     test_status(sk_thread_sleep(1), SK_OK);
@@ -75,7 +86,7 @@ static void many_sleep_at_once(void)
     for (uint32_t i = 0; i < COUNT(threads); i++) {
         join_thread(&threads[i]);
         test_check(sleepers[i].woke >= sleepers[i].wanted);
-        test_check(sleepers[i].woke < sleepers[i].wanted + LATE);
+        test_check(sleepers[i].woke < sleepers[i].wanted + LATE_AT_MOST);
     }
 }
 

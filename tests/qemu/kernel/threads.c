@@ -221,7 +221,7 @@ static void the_higher_runs_first(void)
     for (int i = 0; i < 20; i++) {
         uint64_t begin = sk_now();
         sk_sleep(SK_MS);
-        test_check(sk_now() - begin < 200 * SK_MS);
+        test_check(sk_now() - begin < 2 * SK_SECOND);
     }
     for (int i = 0; i < MANY; i++) {
         atomic_store(&counters[i].stop, true);
