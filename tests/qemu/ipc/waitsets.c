@@ -256,7 +256,8 @@ static void each_signal_wakes_one_of_many(void)
     test_status(sk_handle_close(set), SK_OK);
     for (uint32_t i = 0; i < WAITERS; i++) {
         join_thread(&threads[i]);
-        test_status(waiters[i].status, SK_BAD_STATE);
+        /* Closed while it waited, or just before it came back to wait. */
+        test_check(waiters[i].status == SK_BAD_STATE || waiters[i].status == SK_BAD_HANDLE);
     }
     close_all(events, COUNT(events));
 }
