@@ -54,6 +54,7 @@ TOOLS = {
     "gdb for RISC-V": ("gdb-multiarch", on_path("gdb-multiarch", cross_prefix() + "gdb")),
     "pkg-config": ("pkg-config", on_path("pkg-config")),
     "cmocka": ("libcmocka-dev", lambda: have_module("cmocka")),
+    "libbsd headers": ("libbsd-dev", lambda: os.path.exists("/usr/include/bsd/sys/tree.h")),
     "curl": ("curl", on_path("curl")),
     "wrk": ("wrk", on_path("wrk")),
     "ip (iproute2)": ("iproute2", on_path("ip")),
@@ -70,7 +71,7 @@ SERVE = BUILD + ["qemu-system-riscv64 7.2"]
 GDB = SERVE + ["gdb for RISC-V"]
 BENCH = SERVE + ["ip (iproute2)"]
 CHECK = ["clang-format 14", "cppcheck", "git"]
-TEST = SERVE + ["pkg-config", "cmocka"]
+TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
     "host": ["clang-format 14", "cppcheck", "cpio"],
