@@ -47,11 +47,22 @@ tap.equal(state["schema"], 1, "it is of schema 1")
 up = {s["service"] for s in state["services"] if s["state"] == "up"}
 tap.ok({"fs", "net", "sysinfo"} <= up, "the services are up", str(up))
 
-with tempfile.NamedTemporaryFile("w", suffix=".manifest") as manifest:
+def without(program):
+    """A manifest in which one program is switched off, as an open file."""
+    manifest = tempfile.NamedTemporaryFile("w", suffix=".manifest")
     with open(os.path.join(ROOT, "services", "init", "manifests", "system.manifest"),
               encoding="utf-8") as system:
-        manifest.write(system.read().replace("program net\n", "program net\n    off\n"))
+        manifest.write(system.read().replace("program %s\n" % program,
+                                             "program %s\n    off\n" % program))
     manifest.flush()
+    return manifest
+
+
+with without("sysinfo") as manifest:
+    status, output, console = fetch("/status.json", "manifest=off", {"etc/off.manifest": manifest.name})
+tap.ok(status != 0 and "status 503" in output, "without sysinfo /status.json is 503", console)
+
+with without("net") as manifest:
     with Guest(append="manifest=off run=hello", files={"etc/off.manifest": manifest.name}) as guest:
         status = guest.wait_end()
         console = guest.console()

@@ -229,6 +229,14 @@ def many_connections(guest):
     for s in idle:
         s.close()
     tap.ok(good, "100 idle connections leave room")
+    idle = []
+    for _ in range(300):  # more than there are sockets
+        idle.append(connect(guest))
+        time.sleep(0.01)
+    good = guest.get("/folder/")[2] == b"inside\n"
+    for s in idle:
+        s.close()
+    tap.ok(good, "300 idle connections are no reason not to serve the next one")
     for _ in range(50):  # gone in the middle of a request
         with connect(guest) as s:
             s.sendall(b"GET / HTT")

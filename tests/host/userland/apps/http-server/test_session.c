@@ -173,6 +173,14 @@ static void test_close_is_honoured(void **state)
                   HEAD_200 "Connection: close\r\n\r\n<p>hello</p>", true);
 }
 
+static void test_crowded(void **state)
+{
+    server.crowded = true;
+    expect_output("GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                  HEAD_200 "Connection: close\r\n\r\n<p>hello</p>", true);
+    server.crowded = false;
+}
+
 static void test_http_10(void **state)
 {
     expect_output("GET / HTTP/1.0\r\n\r\n", HEAD_200 "Connection: close\r\n\r\n<p>hello</p>", true);
@@ -440,6 +448,7 @@ int main(void)
         cmocka_unit_test(test_get),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_close_is_honoured),
+        cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_http_10),
         cmocka_unit_test(test_pipelining),
         cmocka_unit_test(test_date_only_when_known),
