@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <lwip/apps/sntp.h>
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
 #include <lwip/ip4_addr.h>
@@ -115,6 +116,7 @@ void config_start(struct netif *netif, int argc, char **argv)
     netif_set_status_callback(netif, on_status);
     netif_set_default(netif);
     netif_set_up(netif);
+    sntp_servermode_dhcp(1); /* a time server that DHCP names is taken */
     if (config.mode == IPCONFIG_STATIC) {
         use_static(netif);
     } else if (dhcp_start(netif) != ERR_OK) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads `ip=`. No state, no system call. Tests: tests/host/services/net/test_parts.c, and the
- * fuzzer beside it.
+ * Reads `ip=`. No state, no system call. Tests: tests/host/services/net/test_parts.c,
+ * tests/fuzz/fuzz_net.c.
  */
 #include "ipconfig.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test-net-peer: what a host-driven test talks to over the network card. Port 7 sends back what comes,
- * over TCP and UDP; whoever connects to port 9 ends it. Its exit code is 0 if nothing failed.
+ * over TCP and UDP; port 13 tells the time that net knows; whoever connects to port 9 ends it. Its exit code is 0 if nothing failed.
  */
 #include <stdio.h>
 
@@ -10,6 +10,7 @@
 #include <sk/time.h>
 
 #define ECHO_PORT 7
+#define TIME_PORT 13
 #define END_PORT 9
 
 static void serve_stream(struct sk_socket *connection)
@@ -41,14 +42,31 @@ static void serve_datagrams(struct sk_socket *socket)
     }
 }
 
+static void tell_time(struct sk_net *net, struct sk_socket *connection)
+{
+    struct sk_net_time_reply time;
+    char text[64];
+    uint32_t written;
+    status_t status = sk_net_time(net, sk_deadline_after(SK_SECOND), &time);
+    int length = status == SK_OK
+                     ? snprintf(text, sizeof text, "%llu\n", (unsigned long long)time.unix_ns)
+                     : snprintf(text, sizeof text, "%s\n", sk_status_words(status));
+
+    sk_tcp_write(connection, text, (uint32_t)length, &written);
+    sk_socket_close(connection);
+}
+
 static status_t serve(struct sk_net *net)
 {
-    struct sk_socket *echo, *end, *datagrams, *socket, *made;
+    struct sk_socket *echo, *end, *clock, *datagrams, *socket, *made;
     uint64_t deadline = sk_deadline_after(10 * SK_SECOND);
     status_t status = sk_tcp_listen(net, sk_net_any(ECHO_PORT), 64, deadline, &echo);
 
     if (status == SK_OK) {
         status = sk_tcp_listen(net, sk_net_any(END_PORT), 1, deadline, &end);
+    }
+    if (status == SK_OK) {
+        status = sk_tcp_listen(net, sk_net_any(TIME_PORT), 8, deadline, &clock);
     }
     if (status == SK_OK) {
         status = sk_udp_open(net, sk_net_any(ECHO_PORT), deadline, &datagrams);
@@ -60,6 +78,10 @@ static status_t serve(struct sk_net *net)
     while ((status = sk_net_wait(net, SK_DEADLINE_NEVER, &socket)) == SK_OK && socket != end) {
         if (socket == datagrams) {
             serve_datagrams(socket);
+        } else if (socket == clock) {
+            while (sk_tcp_accept(clock, &made) == SK_OK) {
+                tell_time(net, made);
+            }
         } else if (socket != echo) {
             serve_stream(socket);
         } else {
