@@ -6,10 +6,10 @@
  */
 #include <arch_impl/host.h>
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 
 #include <kernel/trap.h>
 
@@ -38,7 +38,7 @@ void cpu_set_hart(struct hart *hart)
 
 void host_relax(void)
 {
-    sched_yield();
+    thrd_yield();
 }
 
 void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64_t argument)

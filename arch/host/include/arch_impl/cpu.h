@@ -5,9 +5,13 @@
 #ifndef ARCH_IMPL_CPU_H
 #define ARCH_IMPL_CPU_H
 
+#include <sched.h>
 #include <stdatomic.h>
 
 #include <skerry/types.h>
+
+/* The C library has a function of this name, and its callers must not get the kernel's. */
+#define sched_yield kernel_sched_yield
 
 struct arch_space;
 

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Booting, stepping, system calls. */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <kernel/futex.h>
+#include <kernel/page.h>
+#include <kernel/panic.h>
+#include <kernel/trap.h>
+
+struct job *root_job;
+bool ipc_slow;
+
+static jmp_buf idle_exit;
+
+static void leave_idle(void)
+{
+    longjmp(idle_exit, 1);
+}
+
+void kernel_start(uint32_t hart_number)
+{
+    static bool started;
+    if (started) {
+        return;
+    }
+    started = true;
+    host_machine_start();
+    host_clock_set(1000);
+    hart_count = hart_number;
+    for (uint32_t i = 0; i < hart_count; i++) {
+        sched_init_hart(&harts[i], i, i + 10);
+        atomic_store(&harts[i].online, true);
+    }
+    on_hart(0);
+    host_idle = leave_idle;
+    clock_init(1000000000);
+    /* Two ranges with a hole, as boards have them. */
+    page_add_range(HOST_RAM_BASE, HOST_RAM_BASE + (24ull << 20));
+    page_add_range(HOST_RAM_BASE + (25ull << 20), HOST_RAM_BASE + HOST_RAM_BYTES);
+    futex_init();
+    uint64_t frames = page_free_count();
+    root_job = job_init_root((const uint64_t[BUDGET_KINDS]){
+        frames - frames / 8, frames, frames * 2, frames / 2, THREADS_MAX});
+    /* The root job has a handle, as init's. */
+    capability_make(&root_job->object, 0);
+}
+
+void on_hart(uint32_t number)
+{
+    cpu_set_hart(&harts[number]);
+}
+
+/* What the entry code does before a user program goes on. */
+static struct thread *back_to_user(struct thread *thread)
+{
+    while (thread->frame.restart) {
+        thread->frame.restart = false;
+        thread = trap_syscall(thread);
+    }
+    return thread;
+}
+
+struct thread *pass(void)
+{
+    if (setjmp(idle_exit) != 0) {
+        atomic_store(&cpu_hart()->idle, false);
+        return NULL;
+    }
+    cpu_poll_interrupts();
+    return back_to_user(kernel_exit());
+}
+
+void settle(void)
+{
+    struct hart *before = cpu_hart();
+    for (bool again = true; again;) {
+        again = false;
+        for (uint32_t i = 0; i < hart_count; i++) {
+            bool due = atomic_load(&harts[i].attention) || host_interrupt_pending(&harts[i]);
+            if (due) {
+                on_hart(i);
+                again = pass() != NULL || again;
+                again = again && atomic_load(&harts[i].attention);
+            }
+        }
+    }
+    cpu_set_hart(before);
+}
+
+void advance_to(uint64_t ns)
+{
+    assert_true(ns >= clock_now_ns());
+    host_clock_set(clock_ns_to_ticks(ns));
+    struct hart *before = cpu_hart();
+    for (uint32_t i = 0; i < hart_count; i++) {
+        if (host_interrupt_pending(&harts[i])) {
+            on_hart(i);
+            pass();
+        }
+    }
+    cpu_set_hart(before);
+}
+
+/* Takes a ready thread from whatever queue it is in to the front of this hart's. */
+static void fetch(struct thread *thread)
+{
+    struct hart *from = thread->hart, *hart = cpu_hart();
+    uint32_t bit = 1u << thread->priority;
+    list_remove(&thread->run_link);
+    if (list_empty(&from->ready[thread->priority])) {
+        from->ready_mask &= ~bit;
+    }
+    from->ready_count--;
+    list_prepend(&hart->ready[thread->priority], &thread->run_link);
+    hart->ready_mask |= bit;
+    hart->ready_count++;
+    thread->hart = hart;
+}
+
+void run(struct thread *thread)
+{
+    struct hart *hart = cpu_hart();
+    if (hart->current == thread) {
+        return;
+    }
+    if (thread->state == THREAD_RUNNING) {
+        cpu_set_hart(thread->hart);
+        sched_yield(thread);
+        cpu_set_hart(hart);
+    }
+    if (hart->current != NULL) {
+        sched_yield(hart->current);
+    }
+    assert_int_equal(thread->state, THREAD_READY);
+    fetch(thread);
+    struct thread *runs = pass();
+    assert_ptr_equal(runs, thread);
+}
+
+bool is_blocked(const struct thread *thread)
+{
+    return thread->state == THREAD_BLOCKED;
+}
+
+bool is_dead(const struct thread *thread)
+{
+    return thread->state == THREAD_DEAD;
+}
+
+/* After a trap of `self`: an interrupt that is due is taken before the user program goes on. */
+static status_t outcome(struct thread *self)
+{
+    if (is_dead(self)) {
+        return ENDED;
+    }
+    return is_blocked(self) ? BLOCKED : status_of(self);
+}
+
+status_t status_of(const struct thread *thread)
+{
+    return (status_t)thread->frame.arg[0];
+}
+
+uint64_t value_of(const struct thread *thread, uint32_t index)
+{
+    return thread->frame.arg[1 + index];
+}
+
+status_t syscall_array(struct thread *thread, uint32_t number, const uint64_t arguments[8])
+{
+    run(thread);
+    object_get(&thread->object);
+    memcpy(thread->frame.arg, arguments, 7 * sizeof(uint64_t));
+    thread->frame.arg[7] = number;
+    for (uint32_t i = 0; i < 7; i++) {
+        thread->frame.extra[i] = 0xdead0000 + i;
+    }
+    if (setjmp(idle_exit) == 0) {
+        back_to_user(trap_syscall(thread));
+    } else {
+        atomic_store(&cpu_hart()->idle, false);
+    }
+    status_t status = outcome(thread);
+    object_put(&thread->object);
+    return status;
+}
+
+/* The entry code's choice between the ways, and what it leaves in the frame. */
+static struct thread *ipc_trap(struct thread *thread, uint32_t number, const struct ipc *ipc)
+{
+    struct arch_frame *frame = &thread->frame;
+    const uint64_t *words = ipc->words;
+    bool is_short = !ipc_slow && ipc->info <= SK_MESSAGE_REGISTER_BYTES;
+    memset(frame->arg, 0x5a, sizeof frame->arg);
+    memset(frame->extra, 0x5b, sizeof frame->extra);
+    frame->arg[7] = number;
+    frame->extra[0] = ipc->out_buffer;
+    frame->extra[1] = ipc->out_handles;
+    frame->extra[2] = ipc->in_buffer;
+    frame->extra[3] = ipc->in_room;
+    frame->extra[4] = ipc->in_handles;
+    if (is_short && number == SK_SYS_channel_call) {
+        return trap_call(ipc->handle, ipc->info, words[0], words[1], words[2], words[3],
+                         ipc->deadline);
+    }
+    if (is_short && number == SK_SYS_channel_reply_receive) {
+        return trap_reply_receive(ipc->handle, ipc->info, words[0], words[1], words[2], words[3],
+                                  ipc->deadline, ipc->token);
+    }
+    frame->arg[0] = ipc->handle;
+    frame->arg[1] = ipc->info;
+    memcpy(&frame->arg[2], words, sizeof ipc->words);
+    frame->arg[6] = ipc->deadline;
+    frame->extra[5] = ipc->token;
+    return trap_syscall(thread);
+}
+
+status_t ipc_as(struct thread *thread, uint32_t number, const struct ipc *ipc)
+{
+    run(thread);
+    object_get(&thread->object);
+    if (setjmp(idle_exit) == 0) {
+        back_to_user(ipc_trap(thread, number, ipc));
+    } else {
+        atomic_store(&cpu_hart()->idle, false);
+    }
+    status_t status = outcome(thread);
+    object_put(&thread->object);
+    return status;
+}
+
+void assert_panics(void (*function)(void), const char *text)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        function();
+        _exit(0);
+    }
+    close(ends[1]);
+    static char said[65536];
+    size_t length = 0;
+    ssize_t part;
+    while ((part = read(ends[0], said + length, sizeof said - 1 - length)) > 0) {
+        length += (size_t)part;
+    }
+    said[length] = '\0';
+    close(ends[0]);
+    int status;
+    waitpid(child, &status, 0);
+    if (strstr(said, text) == NULL) {
+        print_error("it said: %s\n", said);
+    }
+    assert_non_null(strstr(said, text));
+    assert_false(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
