@@ -33,11 +33,11 @@
 #include <sk/ring.h>
 #include <skerry/types.h>
 
-#define SK_NET_RX_BYTES  32768u /* per slot; the TCP receive window */
-#define SK_NET_TX_BYTES  65536u
+#define SK_NET_RX_BYTES 32768u /* per slot; the TCP receive window */
+#define SK_NET_TX_BYTES 65536u
 #define SK_NET_SLOTS_MAX 256u
-#define SK_NET_NAME_MAX  255u
-#define SK_NET_LOW_PORT  1024u /* below: needs the grant "low-ports" */
+#define SK_NET_NAME_MAX 255u
+#define SK_NET_LOW_PORT 1024u /* below: needs the grant "low-ports" */
 
 enum sk_net_op {
     SK_NET_OP_OPEN = 1, /* sk_net_open_request -> sk_net_open_reply + 4 handles: control, data,
