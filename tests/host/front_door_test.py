@@ -12,6 +12,7 @@ import check_layers
 import guest_test
 import mkbootfs
 import suites
+import symbols
 import tap
 import www
 from common import Stop, USAGE, size_bytes
@@ -139,6 +140,16 @@ def test_sizes():
         T.ok(refusal(size_bytes, bad), "the size '%s' is refused" % bad)
 
 
+def test_symbols():
+    listing = "0000000000011000 T main\n0000000000011010 t helper\n0000000000012000 D data\n"
+    T.equal(symbols.function_at(listing, 0x11012), "helper+0x2", "an address is named by its function")
+    T.equal(symbols.function_at(listing, 0x11000), "main+0x0", "a function begins at its address")
+    T.equal(symbols.function_at(listing, 0x10fff), None, "what lies before all functions has no name")
+    fault = "net: thread 82: read of an address that it may not read, address 0x0, at pc 0x11012"
+    T.ok(symbols.FAULT.match(fault), "the kernel's fault report is recognised")
+    T.equal(symbols.explain("net: listening at pc 0x11012"), None, "other lines are left alone")
+
+
 def test_layers():
     def offences(path, text):
         return [what for _, what in check_layers.check_file(path, text)]
@@ -158,6 +169,6 @@ def test_layers():
 
 
 for test in (test_tap, test_verdict, test_counting, test_archive, test_www, test_sizes,
-             test_layers):
+             test_symbols, test_layers):
     test()
 sys.exit(T.done())

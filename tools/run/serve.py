@@ -13,6 +13,7 @@ import build
 import console
 import packages
 import qemu
+import symbols
 import www
 from common import FAILED, Stop, USAGE, say, size_bytes
 from guest import FAILED_LINE, PANIC
@@ -53,6 +54,9 @@ class Watch:
     def on_line(self, line):
         # OpenSBI's test device reports every power-off to QEMU as a success.
         self.failed = self.failed or PANIC in line or FAILED_LINE in line
+        where = symbols.explain(line)
+        if where:
+            say(where)
         found = ADDRESS.search(line)
         if found:
             self.address = found.group(1)
