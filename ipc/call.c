@@ -77,7 +77,9 @@ static status_t call_keep(struct thread *self, const struct outgoing *out)
     }
     message->info = out->info;
     memcpy(message->words, out->words, sizeof(message->words));
-    memcpy(self->call.handles, out->handles, SK_INFO_HANDLES(out->info) * sizeof(handle_t));
+    for (uint32_t i = 0; i < SK_INFO_HANDLES(out->info); i++) {
+        self->call.handles[i] = out->handles[i];
+    }
     return SK_OK;
 }
 

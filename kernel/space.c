@@ -278,6 +278,36 @@ static status_t region_cut(struct address_space *space, vaddr_t va)
     return SK_OK;
 }
 
+/* Joins a region to the one before it if they are alike and adjacent, so that memory which is opened
+ * piece by piece stays one region. Space lock held. */
+static void region_join(struct address_space *space, struct region *region)
+{
+    struct region *before = RB_PREV(region_tree, &space->regions, region);
+    if (before == NULL || before->end != region->start || before->memory != region->memory ||
+        before->offset + (before->end - before->start) != region->offset ||
+        before->prot != region->prot || before->prot_max != region->prot_max) {
+        return;
+    }
+    before->end = region->end;
+    RB_REMOVE(region_tree, &space->regions, region);
+    region_free(space, region);
+}
+
+/* Cuts regions at both ends of a range, or at neither. Space lock held. */
+static status_t range_cut(struct address_space *space, vaddr_t address, vaddr_t end)
+{
+    status_t status = region_cut(space, address);
+    if (status != SK_OK) {
+        return status;
+    }
+    status = region_cut(space, end);
+    struct region *region = region_find(space, address);
+    if (status != SK_OK && region != NULL) {
+        region_join(space, region);
+    }
+    return status;
+}
+
 status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t length)
 {
     if (((address | length) & PAGE_MASK) != 0 || length == 0 || !range_is_user(address, length)) {
@@ -290,10 +320,7 @@ status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t leng
         status = SK_NOT_FOUND;
     }
     if (status == SK_OK) {
-        status = region_cut(space, address);
-    }
-    if (status == SK_OK) {
-        status = region_cut(space, end);
+        status = range_cut(space, address, end);
     }
     if (status == SK_OK) {
         struct region *region = region_at_or_after(space, address);
@@ -315,21 +342,6 @@ status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t leng
     }
     lock_release(&space->lock);
     return status;
-}
-
-/* Joins a region to the one before it if they are alike and adjacent, so that memory which is opened
- * piece by piece stays one region. Space lock held. */
-static void region_join(struct address_space *space, struct region *region)
-{
-    struct region *before = RB_PREV(region_tree, &space->regions, region);
-    if (before == NULL || before->end != region->start || before->memory != region->memory ||
-        before->offset + (before->end - before->start) != region->offset ||
-        before->prot != region->prot || before->prot_max != region->prot_max) {
-        return;
-    }
-    before->end = region->end;
-    RB_REMOVE(region_tree, &space->regions, region);
-    region_free(space, region);
 }
 
 /* SK_OK if [address, end) is mapped without a hole and `prot` is allowed everywhere. Lock held. */
@@ -359,10 +371,7 @@ status_t space_protect(struct address_space *space, vaddr_t address, uint64_t le
     lock_acquire(&space->lock);
     status_t status = protect_check(space, address, end, prot);
     if (status == SK_OK) {
-        status = region_cut(space, address);
-    }
-    if (status == SK_OK) {
-        status = region_cut(space, end);
+        status = range_cut(space, address, end);
     }
     if (status == SK_OK) {
         struct region *region = region_find(space, address);

@@ -41,13 +41,22 @@ status_t sys_memory_create_dma(struct thread *self, struct capability dma, struc
     }
     bool root = resource->kind == SK_RESOURCE_ROOT;
     paddr_t limit = root ? ~(paddr_t)0 : resource->base + resource->size;
-    struct memory *memory;
-    status_t status = memory_create_dma(job_of(job), size, limit, dma.object, &memory);
+    /* Room first: memory that once was there stays with the grant, even if nobody ever had it. */
+    status_t status = handle_room(self->process, handle, 1);
     if (status != SK_OK) {
         return status;
     }
+    struct memory *memory;
+    status = memory_create_dma(job_of(job), size, limit, dma.object, &memory);
+    if (status != SK_OK) {
+        handle_room_cancel(self->process, handle, 1);
+        return status;
+    }
     *physical = memory->base;
-    return handle_add_new(self->process, &memory->object, handle);
+    struct capability capability = capability_make(&memory->object, memory_type.rights);
+    handle_fill(self->process, handle, 1, &capability);
+    object_put(&memory->object);
+    return SK_OK;
 }
 
 status_t sys_memory_create_physical(struct thread *self, struct capability mmio, uint64_t offset,
