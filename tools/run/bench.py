@@ -8,6 +8,7 @@ runs of different length, so that what is not the operation cancels.
 import http.client as http_client
 import json
 import os
+import re
 import socket
 import statistics
 import tempfile
@@ -184,8 +185,16 @@ def idle():
     yield "idle.per_second", round(per_second), "instructions"
 
 
+def ipc():
+    """The guest's own measurements by rdinstret: exact, because nothing on these paths sleeps."""
+    with Guest(tests=True, append="manifest=test run=bench-ipc", extra="-icount shift=0") as guest:
+        guest.wait_for(r"\bbench end$")
+        for found in re.finditer(r"\bbench (ipc\.\S+) (\d+) (\w+)", guest.console()):
+            yield found.group(1), int(found.group(2)), found.group(3)
+
+
 # http last: it moves this process into another network namespace.
-GROUPS = {"size": sizes, "boot": boot, "mem": memory, "idle": idle, "http": http}
+GROUPS = {"size": sizes, "boot": boot, "mem": memory, "ipc": ipc, "idle": idle, "http": http}
 
 
 def main(options):
