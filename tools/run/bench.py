@@ -208,6 +208,8 @@ def main(options):
         try:
             for figure, value, unit in GROUPS[name]():
                 print("bench %s %d %s" % (figure, value, unit), flush=True)
+        except BrokenPipeError:  # our reader has gone
+            raise
         except (GuestError, OSError, http_client.HTTPException) as error:
             say("%s: %s" % (name, error))
             bad += 1
