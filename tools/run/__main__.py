@@ -70,6 +70,8 @@ def make_parser(command):
         common_options(parser)
         parser.add_argument("groups", nargs="*", metavar="GROUP",
                             help="the part of a name before the first dot (default: all)")
+        parser.add_argument("--update-baseline", action="store_true",
+                            help="accept the figures of ipc: write them to their baseline")
     elif command in ("build", "check"):
         common_options(parser)
     return parser

@@ -15,6 +15,7 @@ import tempfile
 import time
 
 import build
+import ipc_figures
 import netns
 import packages
 from common import FAILED, Stop, USAGE, say
@@ -201,13 +202,19 @@ def main(options):
     for name in options.groups:
         if name not in GROUPS:
             raise Stop("no group '%s' (there are %s)" % (name, ", ".join(GROUPS)), USAGE)
+    if options.update_baseline and "ipc" not in options.groups:
+        raise Stop("only the group ipc has a baseline (./run bench ipc --update-baseline)", USAGE)
     packages.need(packages.BENCH, options.offline)
     build.build(options.offline)
     bad = 0
     for name in [g for g in GROUPS if g in options.groups] or GROUPS:
+        figures = {}
         try:
             for figure, value, unit in GROUPS[name]():
                 print("bench %s %d %s" % (figure, value, unit), flush=True)
+                figures[figure] = value
+            if name == "ipc":
+                compare_with_baseline(figures, options.update_baseline)
         except BrokenPipeError:  # our reader has gone
             raise
         except (GuestError, OSError, http_client.HTTPException) as error:

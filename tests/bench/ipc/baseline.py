@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The costs of the kernel's operations against the committed baseline: they repeat exactly, so they gate."""
+import sys
+
+import ipc_figures
+from guest import GuestError
+from tap import Tap
+
+HOW = "it is %d; if that is meant, commit what ./run bench ipc --update-baseline writes, with the reason"
+
+tap = Tap()
+baseline = ipc_figures.read_baseline()
+try:
+    figures = ipc_figures.measure()
+    for name, accepted in baseline.items():
+        value = figures.get(name)
+        if value is None:
+            continue
+        verdict = ipc_figures.judge(value, accepted)
+        tap.ok(verdict != "worse", "%s is at most 2 %% above %d" % (name, accepted), HOW % value)
+        if verdict == "better":
+            tap.note("%s is %d, better: ./run bench ipc --update-baseline keeps the gain" % (name, value))
+    tap.equal(sorted(figures), sorted(baseline), "what is measured is what the baseline lists")
+except GuestError as error:
+    tap.ok(False, "the benchmark runs to its end", str(error))
+sys.exit(tap.done())
