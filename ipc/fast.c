@@ -171,8 +171,9 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
         key = member->key;
     }
     if (!glance_holds(&glance, SK_RIGHT_READ | SK_RIGHT_WRITE) || !may_take_over(hart, server) ||
-        atomic_load_explicit(&server->priority, memory_order_relaxed) <
+        __atomic_load_n(&server->base_priority, __ATOMIC_RELAXED) <
             atomic_load_explicit(&self->priority, memory_order_relaxed)) {
+        /* What others lend it may end before this call does: ours must be lent as well. */
         goto unlock;
     }
     /* Point of no return. */

@@ -314,7 +314,7 @@ static void serve_two(void *argument)
     for (uint32_t i = 0; i < 2; i++) {
         uint64_t word;
         struct sk_in in = sk_in_bytes(&word, sizeof word);
-        test_status(sk_channel_receive(served->endpoint, &in, test_deadline()), SK_OK);
+        test_status(sk_channel_receive(served->endpoint, &in, SK_DEADLINE_NEVER), SK_OK);
         served->tokens[i] = in.token;
         atomic_store(&served->step, i + 1);
     }
@@ -361,6 +361,7 @@ static void a_server_runs_at_its_callers_priority(void)
             start_thread_at(&server, serve_two, &served, 5);
         }
         expect_priority(&served, server.handle, 1, 15);
+        wait_blocked(server.handle); /* in receive: the next call finds it parked */
         start_thread_at(&callers[1], call_once, &calls[1], 15);
         expect_priority(&served, server.handle, 2, 15);
         atomic_store(&served.replies_wanted, 1);
