@@ -79,14 +79,15 @@ struct thread *pass(void)
 void settle(void)
 {
     struct hart *before = cpu_hart();
-    for (bool again = true; again;) {
+    bool again = true;
+    for (uint32_t round = 0; again; round++) {
+        assert_true(round < 100000);
         again = false;
         for (uint32_t i = 0; i < hart_count; i++) {
-            bool due = atomic_load(&harts[i].attention) || host_interrupt_pending(&harts[i]);
-            if (due) {
+            if (atomic_load(&harts[i].attention) || host_interrupt_pending(&harts[i])) {
                 on_hart(i);
-                again = pass() != NULL || again;
-                again = again && atomic_load(&harts[i].attention);
+                pass();
+                again = true;
             }
         }
     }
@@ -125,12 +126,13 @@ static void fetch(struct thread *thread)
 
 void run(struct thread *thread)
 {
-    struct hart *hart = cpu_hart();
+    struct hart *hart = cpu_hart(), *from = NULL;
     if (hart->current == thread) {
         return;
     }
     if (thread->state == THREAD_RUNNING) {
-        cpu_set_hart(thread->hart);
+        from = thread->hart;
+        cpu_set_hart(from);
         sched_yield(thread);
         cpu_set_hart(hart);
     }
@@ -141,6 +143,11 @@ void run(struct thread *thread)
     fetch(thread);
     struct thread *runs = pass();
     assert_ptr_equal(runs, thread);
+    if (from != NULL) {
+        cpu_set_hart(from);
+        pass();
+        cpu_set_hart(hart);
+    }
 }
 
 bool is_blocked(const struct thread *thread)

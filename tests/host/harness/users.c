@@ -53,6 +53,11 @@ struct thread *user_thread(struct user *user, uint32_t priority)
 void user_forget(struct user *user)
 {
     settle();
+    /* Its threads end when it is their turn to run. */
+    for (uint32_t turn = 0; turn < 100 && user->process->state != SK_PROCESS_DEAD; turn++) {
+        advance_to(clock_now_ns() + SCHED_SLICE_NS);
+        settle();
+    }
     assert_int_equal(user->process->state, SK_PROCESS_DEAD);
     object_put(&user->thread->object);
     object_put(&user->process->object);
