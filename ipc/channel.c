@@ -104,6 +104,7 @@ static void endpoint_init(struct endpoint *endpoint, struct channel *channel, st
     object_init(&endpoint->object, SK_TYPE_ENDPOINT, job);
     endpoint->object.lock = &channel->lock;
     endpoint->channel = channel;
+    endpoint->peer = endpoint == &channel->end[0] ? &channel->end[1] : &channel->end[0];
     list_init(&endpoint->inbox);
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;

@@ -24,14 +24,13 @@ struct glance {
 };
 
 /* The object of a handle; may be stale until its lock is held and glance_holds. */
-static inline bool glance_at(struct process *process, handle_t handle, struct glance *glance)
+ALWAYS_INLINE bool glance_at(struct process *process, handle_t handle, struct glance *glance)
 {
     uint32_t index = handle & ((1u << HANDLE_INDEX_BITS) - 1);
     struct handle_entry *page = process->handles.pages[index / HANDLES_PER_PAGE];
     glance->entry = &page[index % HANDLES_PER_PAGE];
     glance->handle = handle;
-    if (page == NULL || __atomic_load_n(&glance->entry->name, __ATOMIC_RELAXED) != handle ||
-        (__atomic_load_n(&glance->entry->rights, __ATOMIC_ACQUIRE) & ENTRY_MARKS) != 0) {
+    if (page == NULL) {
         return false;
     }
     glance->object = __atomic_load_n(&glance->entry->object, __ATOMIC_RELAXED);
@@ -39,7 +38,7 @@ static inline bool glance_at(struct process *process, handle_t handle, struct gl
 }
 
 /* True if the handle still names the object, with these rights. The object's lock is held. */
-static inline bool glance_holds(const struct glance *glance, uint32_t rights)
+ALWAYS_INLINE bool glance_holds(const struct glance *glance, uint32_t rights)
 {
     const struct handle_entry *entry = glance->entry;
     return __atomic_load_n(&entry->name, __ATOMIC_RELAXED) == glance->handle &&
@@ -49,7 +48,7 @@ static inline bool glance_holds(const struct glance *glance, uint32_t rights)
 
 /* True if this thread may take over this hart now: nothing else is to be done with it, and nobody
  * who is ready here has more right to run. */
-static inline bool may_take_over(const struct hart *hart, const struct thread *thread)
+ALWAYS_INLINE bool may_take_over(const struct hart *hart, const struct thread *thread)
 {
     uint32_t priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
     uint32_t ready = atomic_load_explicit(&hart->ready_mask, memory_order_relaxed);
@@ -58,36 +57,45 @@ static inline bool may_take_over(const struct hart *hart, const struct thread *t
            ready >> priority >> 1 == 0;
 }
 
-static inline bool may_wait_until(struct hart *hart, struct thread *self, uint64_t deadline)
+/* True if the thread may wait on the short way until then. Who is not on this hart's list yet goes the
+ * long way once, and is then. */
+ALWAYS_INLINE bool may_wait_until(const struct hart *hart, const struct thread *self,
+                                  uint64_t deadline)
 {
-    if (deadline == SK_DEADLINE_NEVER) {
-        return true;
+    return deadline == SK_DEADLINE_NEVER ||
+           (atomic_load_explicit(&self->lazy_hart, memory_order_relaxed) == hart &&
+            deadline >= hart->armed_ns && deadline != SK_DEADLINE_POLL);
+}
+
+/* Takes the first thread out of a list of parked ones, or the caller (NULL) out of its call. The lock
+ * is held; whoever else looks at the wait takes the same one. */
+ALWAYS_INLINE void unwait(struct list_node *head, struct thread *thread)
+{
+    if (head != NULL) {
+        struct list_node *next = thread->wait.link.next;
+        head->next = next;
+        next->prev = head;
+        list_init(&thread->wait.link);
     }
-    bool joined = atomic_load_explicit(&self->lazy_hart, memory_order_relaxed) == hart;
-    return joined ? deadline >= hart->armed_ns : deadline_lazy_join(hart, self, deadline);
-}
-
-/* Ends a wait; its lock is held. */
-static inline void unwait(struct thread *thread)
-{
     store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER);
-    store_release(&thread->wait.lock, NULL);
+    store_relaxed(&thread->wait.lock, NULL);
 }
 
-/* Blocks the running thread; the lock is held. Its registers are saved, its FPU state too. */
-static inline void await(struct thread *self, struct spinlock *lock, uint64_t deadline,
+/* Blocks the running thread; the lock is held. Its registers are saved, its FPU state too. Only this
+ * hart looks at its lazy deadline. */
+ALWAYS_INLINE void await(struct thread *self, struct spinlock *lock, uint64_t deadline,
                          void (*cancel)(struct thread *, status_t))
 {
     store_relaxed(&self->state, THREAD_BLOCKED);
     self->reply_status = SK_OK;
     self->wait.cancel = cancel;
-    store_release(&self->wait.sequence, self->wait.sequence + 1);
-    store_release(&self->lazy_ns, deadline);
-    store_release(&self->wait.lock, lock);
+    self->wait.sequence++;
+    store_relaxed(&self->lazy_ns, deadline);
+    store_relaxed(&self->wait.lock, lock);
 }
 
 /* The partner runs on this hart in place of the running thread, on the rest of its turn. */
-static inline struct thread *hand_over(struct hart *hart, struct thread *from, struct thread *to)
+ALWAYS_INLINE struct thread *hand_over(struct hart *hart, struct thread *from, struct thread *to)
 {
     store_relaxed(&to->state, THREAD_RUNNING);
     to->hart = hart;
@@ -102,7 +110,7 @@ static inline struct thread *hand_over(struct hart *hart, struct thread *from, s
 }
 
 /* The wait set whose parked threads get this endpoint's messages, locked; NULL: none has any. */
-static inline struct member *member_parked(struct endpoint *endpoint)
+ALWAYS_INLINE struct member *member_parked(struct endpoint *endpoint)
 {
     if (list_empty(&endpoint->object.observers)) {
         return NULL;
@@ -112,7 +120,9 @@ static inline struct member *member_parked(struct endpoint *endpoint)
     if (observer->notify != member_activate || !(observer->signals & SK_SIGNAL_READABLE)) {
         return NULL;
     }
-    lock_acquire(member->waitset->object.lock);
+    if (!lock_try(member->waitset->object.lock)) {
+        return NULL;
+    }
     if (!list_empty(&member->waitset->parked)) {
         return member;
     }
@@ -126,7 +136,9 @@ static __attribute__((noinline)) struct thread *long_way(uint64_t handle, uint64
                                                          uint64_t word2, uint64_t word3,
                                                          uint64_t deadline, uint64_t token)
 {
-    struct thread *self = cpu_hart()->current;
+    struct hart *hart = cpu_hart();
+    struct thread *self = hart->current;
+    deadline_lazy_join(hart, self);
     uint64_t *arg = self->frame.arg;
     arg[0] = handle;
     arg[1] = info;
@@ -145,8 +157,7 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
     struct hart *hart = cpu_hart();
     struct thread *self = hart->current;
     struct glance glance;
-    if (info > SK_MESSAGE_REGISTER_BYTES ||
-        atomic_load_explicit(&hart->attention, memory_order_relaxed) ||
+    if (atomic_load_explicit(&hart->attention, memory_order_relaxed) ||
         !glance_at(self->process, (handle_t)handle, &glance) ||
         glance.object->type != SK_TYPE_ENDPOINT || !may_wait_until(hart, self, deadline)) {
         goto not_now;
@@ -155,21 +166,21 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
     struct endpoint *peer = endpoint_peer(endpoint);
     struct spinlock *lock = endpoint->object.lock;
     struct spinlock *set_lock = NULL;
-    struct thread *server;
-    uint64_t key;
-    lock_acquire(lock);
-    if (!list_empty(&peer->receivers)) {
-        server = list_first(&peer->receivers, struct thread, wait.link);
-        key = peer->object.id;
-    } else {
+    struct list_node *parked = &peer->receivers;
+    uint64_t key = peer->object.id;
+    if (!lock_try(lock)) {
+        goto not_now;
+    }
+    if (list_empty(parked)) {
         struct member *member = list_empty(&peer->inbox) ? member_parked(peer) : NULL;
         if (member == NULL) {
             goto unlock;
         }
         set_lock = member->waitset->object.lock;
-        server = list_first(&member->waitset->parked, struct thread, wait.link);
+        parked = &member->waitset->parked;
         key = member->key;
     }
+    struct thread *server = list_first(parked, struct thread, wait.link);
     if (!glance_holds(&glance, SK_RIGHT_READ | SK_RIGHT_WRITE) || !may_take_over(hart, server) ||
         __atomic_load_n(&server->base_priority, __ATOMIC_RELAXED) <
             atomic_load_explicit(&self->priority, memory_order_relaxed)) {
@@ -178,8 +189,7 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
     }
     /* Point of no return. */
     fpu_leave(&self->frame, &self->fpu);
-    list_remove(&server->wait.link);
-    unwait(server);
+    unwait(parked, server);
     if (set_lock != NULL) {
         lock_release(set_lock);
     }
@@ -206,7 +216,7 @@ struct berth {
     struct list_node *list;
 };
 
-static inline bool berth_find(struct thread *self, uint64_t handle, struct spinlock *held,
+ALWAYS_INLINE bool berth_find(struct thread *self, uint64_t handle, struct spinlock *held,
                               struct berth *berth)
 {
     struct glance glance;
@@ -227,7 +237,9 @@ static inline bool berth_find(struct thread *self, uint64_t handle, struct spinl
     struct waitset *waitset = waitset_from_object(glance.object);
     berth->lock = waitset->object.lock;
     berth->list = &waitset->parked;
-    lock_acquire(berth->lock);
+    if (!lock_try(berth->lock)) {
+        return false;
+    }
     if (glance_holds(&glance, SK_RIGHT_READ) && list_empty(&waitset->ready) && !waitset->orphaned) {
         return true;
     }
@@ -241,8 +253,7 @@ struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0
     struct hart *hart = cpu_hart();
     struct thread *self = hart->current;
     struct thread *caller = token_thread(token);
-    if (info > SK_MESSAGE_REGISTER_BYTES || caller == NULL ||
-        atomic_load_explicit(&hart->attention, memory_order_relaxed) ||
+    if (caller == NULL || atomic_load_explicit(&hart->attention, memory_order_relaxed) ||
         !may_wait_until(hart, self, deadline)) {
         goto not_now;
     }
@@ -251,7 +262,9 @@ struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0
         goto not_now;
     }
     struct berth berth;
-    lock_acquire(lock);
+    if (!lock_try(lock)) {
+        goto not_now;
+    }
     if (atomic_load_explicit(&caller->wait.lock, memory_order_relaxed) != lock ||
         caller->call.server != self->process || call_token(caller) != token ||
         caller->call.donee != NULL || !may_take_over(hart, caller) ||
@@ -262,7 +275,7 @@ struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0
     /* Point of no return. */
     fpu_leave(&self->frame, &self->fpu);
     caller->call.server = NULL;
-    unwait(caller);
+    unwait(NULL, caller);
     const uint64_t words[4] = {word0, word1, word2, word3};
     message_result(caller, info, words, SK_TOKEN_NONE, 0);
     list_append(berth.list, &self->wait.link);

@@ -59,6 +59,13 @@ static struct deadline *merge(struct deadline *a, struct deadline *b)
     return root;
 }
 
+/* For deadline_next, which takes no lock. timers_lock held. */
+static void tell_next(struct hart *hart)
+{
+    store_relaxed(&hart->timers_next_ns,
+                  hart->timers == NULL ? SK_DEADLINE_NEVER : hart->timers->when_ns);
+}
+
 static void heap_remove(struct hart *hart, struct deadline *node)
 {
     struct deadline *parent = node->parent;
@@ -74,6 +81,7 @@ static void heap_remove(struct hart *hart, struct deadline *node)
     }
     if (parent == NULL) {
         hart->timers = rest;
+        tell_next(hart);
     } else if (parent->left == node) {
         parent->left = rest;
     } else {
@@ -102,6 +110,7 @@ void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence
     deadline->sequence = sequence;
     store_relaxed(&deadline->hart, hart);
     hart->timers = merge(hart->timers, deadline);
+    tell_next(hart);
     lock_release(&hart->timers_lock);
     sched_attention(); /* the clock may have to be set */
 }
@@ -194,27 +203,19 @@ void deadline_run(uint64_t now_ns)
 
 uint64_t deadline_next(void)
 {
-    struct hart *hart = cpu_hart();
-    lock_acquire(&hart->timers_lock);
-    uint64_t when_ns = hart->timers == NULL ? SK_DEADLINE_NEVER : hart->timers->when_ns;
-    lock_release(&hart->timers_lock);
+    const struct hart *hart = cpu_hart();
+    uint64_t when_ns = __atomic_load_n(&hart->timers_next_ns, __ATOMIC_RELAXED);
     return hart->lazy_next_ns < when_ns ? hart->lazy_next_ns : when_ns;
 }
 
-bool deadline_lazy_join(struct hart *hart, struct thread *thread, uint64_t when_ns)
+void deadline_lazy_join(struct hart *hart, struct thread *thread)
 {
-    if (when_ns < hart->armed_ns || when_ns == SK_DEADLINE_POLL) {
-        return false;
-    }
-    struct hart *where = atomic_load_explicit(&thread->lazy_hart, memory_order_acquire);
-    if (where == NULL) {
+    if (atomic_load_explicit(&thread->lazy_hart, memory_order_acquire) == NULL) {
         lock_acquire(&hart->timers_lock);
         list_append(&hart->lazy, &thread->lazy_link);
         store_relaxed(&thread->lazy_hart, hart);
         lock_release(&hart->timers_lock);
-        where = hart;
     }
-    return where == hart;
 }
 
 void deadline_lazy_leave(struct thread *thread)

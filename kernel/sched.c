@@ -34,6 +34,7 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     hart->armed_ns = SK_DEADLINE_NEVER;
     list_init(&hart->dead_messages);
     list_init(&hart->lazy);
+    hart->timers_next_ns = SK_DEADLINE_NEVER;
     hart->lazy_next_ns = SK_DEADLINE_NEVER;
     list_init(&hart->reaper);
     list_init(&hart->ended_jobs);
@@ -41,9 +42,17 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     list_init(&hart->dead_memories);
 }
 
+/* The highest bit set, by halving: the kernel is built for harts without a count of leading zeros. */
 static uint32_t highest(uint32_t mask)
 {
-    return 31u - (uint32_t)__builtin_clz(mask);
+    uint32_t bit = 0;
+    for (uint32_t half = 16; half > 0; half /= 2) {
+        if (mask >> half != 0) {
+            mask >>= half;
+            bit += half;
+        }
+    }
+    return bit;
 }
 
 static uint32_t mask_of(const struct hart *hart)

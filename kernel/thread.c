@@ -64,7 +64,7 @@ static struct thread *thread_alloc(void)
             return NULL;
         }
     } while (!atomic_compare_exchange_weak(&thread_slot_count, &slot, slot + 1));
-    thread->slot = slot;
+    thread->token_slot = slot + 1;
     thread->wait.sequence = 1;
     thread->call.sequence = 1;
     store_release(&thread_slots[slot], thread);

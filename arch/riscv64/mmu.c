@@ -219,8 +219,7 @@ void mmu_flush(struct arch_space *space, vaddr_t va, uint64_t pages)
     atomic_thread_fence(memory_order_seq_cst); /* entries and count before, harts after */
     uint64_t active = mmu_active(space);
     if ((active & hart->arch.bit) != 0) {
-        flush_here(space->asid);
-        space->seen[hart->number] = generation;
+        mmu_catch_up(space, generation);
     }
     if ((active & ~hart->arch.bit) != 0) {
         sbi_remote_flush(active & ~hart->arch.bit, space->asid);
@@ -257,7 +256,9 @@ bool mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr
 void mmu_catch_up(struct arch_space *space, uint32_t generation)
 {
     flush_here(space->asid);
-    space->seen[cpu_hart()->number] = generation;
+    if (space->asid != 0) { /* what is shared is flushed at every switch */
+        space->seen[cpu_hart()->number] = generation;
+    }
 }
 
 void mmu_leave_user(void)

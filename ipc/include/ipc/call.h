@@ -15,7 +15,7 @@
 
 static inline token_t call_token(const struct thread *caller)
 {
-    return caller->call.sequence << TOKEN_SLOT_BITS | (caller->slot + 1);
+    return caller->call.sequence << TOKEN_SLOT_BITS | caller->token_slot;
 }
 
 /* The thread whose call a token may name, from its slot alone; NULL: none. */

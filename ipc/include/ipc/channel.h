@@ -21,6 +21,7 @@ struct channel;
 struct endpoint {
     struct object object;    /* object.lock is the channel's */
     struct channel *channel; /* [I] */
+    struct endpoint *peer;   /* [I] the other end of the channel */
     struct list_node inbox;  /* [lock] struct message.link: sends and calls, one order */
     uint32_t inbox_sends;    /* [lock] of them, sends */
     uint32_t inbox_bytes;    /* [lock] of the sends */
@@ -51,10 +52,9 @@ static inline struct endpoint *endpoint_from_object(struct object *object)
     return container_of(object, struct endpoint, object);
 }
 
-static inline struct endpoint *endpoint_peer(struct endpoint *endpoint)
+static inline struct endpoint *endpoint_peer(const struct endpoint *endpoint)
 {
-    struct endpoint *end = endpoint->channel->end;
-    return endpoint == &end[0] ? &end[1] : &end[0];
+    return endpoint->peer;
 }
 
 /* A message on its way from a running thread, or out of an inbox: exactly one of the two handle

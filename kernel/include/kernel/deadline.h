@@ -35,9 +35,9 @@ uint64_t deadline_next(void);
  * to wait, and only stores the time. That is right as long as the time is not before what the hart's
  * clock is set to, because the hart looks at the whole list whenever its clock fires.
  *
- * True if the running thread may store `when_ns` in thread.lazy_ns.
+ * Puts the running thread on this hart's list, unless it is on some hart's.
  */
-bool deadline_lazy_join(struct hart *hart, struct thread *thread, uint64_t when_ns);
+void deadline_lazy_join(struct hart *hart, struct thread *thread);
 /* Before the thread's memory is given up. */
 void deadline_lazy_leave(struct thread *thread);
 

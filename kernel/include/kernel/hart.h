@@ -36,6 +36,7 @@ struct hart {
 
     struct spinlock timers_lock;
     struct deadline *timers; /* [timers_lock] heap */
+    uint64_t timers_next_ns; /* [timers_lock] written; time of the first, NEVER if none */
     struct list_node lazy;   /* [timers_lock] struct thread.lazy_link */
     uint64_t lazy_next_ns;   /* this hart: the earliest of them at the last look */
     uint64_t armed_ns;       /* this hart: what its clock is set to, ~0 for nothing */

@@ -71,6 +71,16 @@ static inline void lock_acquire(struct spinlock *lock)
     lock_take(lock);
 }
 
+/* Takes the lock if nobody has it. */
+static inline bool lock_try(struct spinlock *lock)
+{
+    if (atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0) {
+        return false;
+    }
+    lock_check_acquire(lock, false);
+    return true;
+}
+
 static inline void lock_release(struct spinlock *lock)
 {
     lock_check_release(lock);

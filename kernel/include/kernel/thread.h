@@ -39,7 +39,7 @@ struct thread {
     struct object object;
     struct process *process; /* [I] +1 */
     struct arch_fpu fpu;
-    uint32_t slot; /* [I] its place in thread_slots, for tokens */
+    uint64_t token_slot; /* [I] 1 + its place in thread_slots, for tokens */
 
     struct spinlock lock;      /* LOCK_THREAD */
     _Atomic uint32_t state;    /* enum thread_state */

@@ -17,6 +17,9 @@ typedef uint64_t vaddr_t; /* user virtual address */
 #define PAGE_MASK (PAGE_SIZE - 1)
 #define HARTS_MAX 8u
 
+/* For the few functions of which each use has to be its own code. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -57,7 +57,7 @@ static inline void mmu_switch(struct arch_space *space)
     store_release(&hart->arch.space, space);
     __asm__ volatile("fence rw, rw" ::: "memory");
     uint32_t generation = atomic_load_explicit(&space->generation, memory_order_relaxed);
-    if (space->seen[hart->number] != generation || space->asid == 0) {
+    if (space->seen[hart->number] != generation) {
         mmu_catch_up(space, generation);
     }
 }
