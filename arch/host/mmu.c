@@ -271,47 +271,91 @@ void host_mmu_switch(struct arch_space *space)
     }
 }
 
-/* What the hart believes of a page; it looks at the tables only if it has no belief yet. */
-static uint64_t tlb_entry(struct arch_space *space, vaddr_t page)
+/* What the hart believes of a page; it looks at the tables only if it has no belief yet. Its mutex is
+ * held. */
+static uint64_t tlb_entry(struct caches *own, struct arch_space *space, vaddr_t page)
 {
-    struct caches *own = &caches[cpu_hart()->number];
-    uint64_t found;
-    pthread_mutex_lock(&own->mutex);
     for (uint32_t i = 0; i < TLB_ENTRIES; i++) {
         const struct tlb_entry *entry = &own->tlb[i];
         if (entry->used && entry->asid == space->asid && entry->page == page) {
-            found = entry->entry;
-            goto out;
+            return entry->entry;
         }
     }
     const uint64_t *walked = find(space, page);
-    found = walked == NULL ? 0 : entry_get(walked);
+    uint64_t found = walked == NULL ? 0 : entry_get(walked);
     own->tlb[own->next++ % TLB_ENTRIES] = (struct tlb_entry){true, space->asid, page, found};
-out:
-    pthread_mutex_unlock(&own->mutex);
     return found;
+}
+
+static bool translate(struct caches *own, struct arch_space *space, vaddr_t va, uint32_t prot,
+                      paddr_t *pa)
+{
+    uint64_t entry = tlb_entry(own, space, va & ~PAGE_MASK);
+    *pa = (entry & ~PAGE_MASK) | (va & PAGE_MASK);
+    return entry_allows(entry, prot);
 }
 
 status_t host_translate(struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa)
 {
-    uint64_t entry = tlb_entry(space, va & ~PAGE_MASK);
-    if (!entry_allows(entry, prot)) {
-        return SK_BAD_ADDRESS;
+    struct caches *own = &caches[cpu_hart()->number];
+    pthread_mutex_lock(&own->mutex);
+    bool good = translate(own, space, va, prot, pa);
+    pthread_mutex_unlock(&own->mutex);
+    return good ? SK_OK : SK_BAD_ADDRESS;
+}
+
+/* One piece within a page, in one step as far as flushes can tell; false: page fault. */
+static bool copy_piece(struct arch_space *space, vaddr_t va, void *to, const void *from, size_t size)
+{
+    struct caches *own = &caches[cpu_hart()->number];
+    paddr_t pa;
+    pthread_mutex_lock(&own->mutex);
+    bool good = translate(own, space, va, to != NULL ? SK_PROT_READ : SK_PROT_WRITE, &pa);
+    if (good && to != NULL) {
+        memcpy(to, phys_to_virt(pa), size);
+    } else if (good) {
+        memcpy(phys_to_virt(pa), from, size);
     }
-    *pa = (entry & ~PAGE_MASK) | (va & PAGE_MASK);
-    return SK_OK;
+    pthread_mutex_unlock(&own->mutex);
+    return good;
+}
+
+/* Takes a page fault to the kernel; false if that ended the process. */
+static bool fault(struct thread *thread, vaddr_t va, uint32_t prot, uint32_t faults)
+{
+    /* Another hart may take the page away again, but not for ever. */
+    if (faults > 1000) {
+        panic("a page fault that the kernel says it has resolved comes back");
+    }
+    trap_page_fault(thread, va, prot);
+    return (atomic_load(&thread->pending) & THREAD_PENDING_KILL) == 0;
+}
+
+bool host_user_copy(struct thread *thread, vaddr_t va, void *to, const void *from, size_t size)
+{
+    struct arch_space *space = &thread->process->space.arch;
+    ASSERT(cpu_hart()->current == thread && cpu_hart()->arch.space == space);
+    uint32_t faults = 0;
+    for (size_t done = 0; done < size;) {
+        size_t part = PAGE_SIZE - ((va + done) & PAGE_MASK);
+        part = part < size - done ? part : size - done;
+        if (copy_piece(space, va + done, to == NULL ? NULL : (char *)to + done,
+                       from == NULL ? NULL : (const char *)from + done, part)) {
+            done += part;
+            faults = 0;
+        } else if (!fault(thread, va + done, to != NULL ? SK_PROT_READ : SK_PROT_WRITE, ++faults)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool host_user_access(struct thread *thread, vaddr_t va, uint32_t prot, paddr_t *pa)
 {
     struct arch_space *space = &thread->process->space.arch;
     ASSERT(cpu_hart()->current == thread && cpu_hart()->arch.space == space);
-    for (uint32_t faults = 0; host_translate(space, va, prot, pa) != SK_OK; faults++) {
-        if (faults == 2) {
-            panic("a page fault that the kernel says it has resolved comes back");
-        }
-        trap_page_fault(thread, va, prot);
-        if (atomic_load(&thread->pending) & THREAD_PENDING_KILL) {
+    for (uint32_t faults = 0; host_translate(space, va, prot, pa) != SK_OK;) {
+        if (!fault(thread, va, prot, ++faults)) {
             return false;
         }
     }

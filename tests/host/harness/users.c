@@ -122,19 +122,11 @@ vaddr_t map_pages(struct thread *thread, uint64_t pages, uint32_t prot, handle_t
 static bool user_copy(struct thread *thread, vaddr_t va, void *to, const void *from, size_t size)
 {
     run(thread);
-    for (size_t done = 0; done < size; done++) {
-        paddr_t pa;
-        if (!host_user_access(thread, va + done, to != NULL ? SK_PROT_READ : SK_PROT_WRITE, &pa)) {
-            pass();
-            return false;
-        }
-        if (to != NULL) {
-            ((char *)to)[done] = *(char *)phys_to_virt(pa);
-        } else {
-            *(char *)phys_to_virt(pa) = ((const char *)from)[done];
-        }
+    bool lives = host_user_copy(thread, va, to, from, size);
+    if (!lives) {
+        pass();
     }
-    return true;
+    return lives;
 }
 
 bool user_write(struct thread *thread, vaddr_t va, const void *from, size_t size)

@@ -38,6 +38,9 @@ status_t host_translate(struct arch_space *space, vaddr_t va, uint32_t prot, pad
 /* The same for the running thread, with page faults taken to the kernel as long as they help: false
  * when the kernel ended the process. The thread must be the current one of this hart. */
 bool host_user_access(struct thread *thread, vaddr_t va, uint32_t prot, paddr_t *pa);
+/* Copies as the running thread would; exactly one of `to` (a read) and `from` (a write) is set. No other
+ * hart's flush returns in the midst of it. */
+bool host_user_copy(struct thread *thread, vaddr_t va, void *to, const void *from, size_t size);
 /* The word that this hart would execute at `va`, aligned: through TLB and instruction cache. */
 bool host_user_fetch(struct thread *thread, vaddr_t va, uint32_t *word);
 /* Entries that the hart's TLB holds for the space, absent ones not counted. */
