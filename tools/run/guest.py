@@ -13,6 +13,7 @@ import contextlib
 import http.client
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -80,6 +81,8 @@ class Guest:
 
     def start(self):
         qemu.die_with_parent()
+        # Meson ends a test by SIGTERM: leave nothing behind.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         image, bootfs = build.copy_boot_files(build_dir(), self.archive, self.folder)
         if self.files or self.drop:
             changed = bootfs + ".changed"
