@@ -8,7 +8,6 @@ runs of different length, so that what is not the operation cancels.
 import http.client as http_client
 import json
 import os
-import re
 import socket
 import statistics
 import tempfile
@@ -184,18 +183,31 @@ def idle():
         time.sleep(10)
         per_second = (guest.total() - before) / (time.monotonic() - began)
     yield "idle.per_second", round(per_second), "instructions"
+    yield "idle.timer_interrupts", ipc_figures.idle_timer_interrupts(), "in 10 s"
 
 
 def ipc():
-    """The guest's own measurements by rdinstret: exact, because nothing on these paths sleeps."""
-    with Guest(tests=True, append="manifest=test run=bench-ipc", extra="-icount shift=0") as guest:
-        guest.wait_for(r"\bbench end$")
-        for found in re.finditer(r"\bbench (ipc\.\S+) (\d+) (\w+)", guest.console()):
-            yield found.group(1), int(found.group(2)), found.group(3)
+    for name, value in ipc_figures.measure().items():
+        yield name, value, "instructions"
+    yield from ipc_figures.several_harts()
 
 
 # http last: it moves this process into another network namespace.
-GROUPS = {"size": sizes, "boot": boot, "mem": memory, "ipc": ipc, "idle": idle, "http": http}
+GROUPS = {"size": sizes, "boot": boot, "mem": memory, "idle": idle, "ipc": ipc, "http": http}
+
+
+def compare_with_baseline(figures, update):
+    """Says what changed against the committed baseline; writes it anew if asked to."""
+    figures = {name: value for name, value in figures.items() if ".smp." not in name}
+    if update:
+        ipc_figures.write_baseline(figures)
+        say("%s is written: commit it with the change, and say why" % ipc_figures.BASELINE)
+        return
+    baseline = ipc_figures.read_baseline()
+    for name, value in figures.items():
+        verdict = ipc_figures.judge(value, baseline.get(name, value))
+        if verdict:
+            say("%s is %s than its baseline, %d" % (name, verdict, baseline[name]))
 
 
 def main(options):

@@ -2,17 +2,23 @@
 """The costs of the kernel's operations, as the guest program tests/bench/ipc measures them, and their baseline.
 
 One hart under -icount shift=0: virtual time is the number of executed instructions, rdinstret is exact,
-and two runs of one build print the same. Fewer is better, for every figure.
+and two runs of one build print the same. Fewer is better, for every figure. Several harts run at the
+host's pace (they never overlap under -icount); those figures have no baseline.
 """
+import json
 import os
 import re
+import tempfile
 
 import build
-from guest import Guest, GuestError
+from guest import Guest, GuestError, build_dir
 
 BASELINE = build.path("tests", "bench", "ipc", "baseline.txt")
 WORSE = 1.02  # times the baseline; a compiler's whims stay below it
 FIGURE = re.compile(r"\bbench (ipc\.\S+) (\d+) instructions$")
+WALL = re.compile(r"\bbench wall (\d+) (\d+) (\d+) (\d+)$")
+IDLE = re.compile(r"\bbench idle.timer_interrupts (\d+) in")
+SHORT_RUN, LONG_RUN = 5_000, 65_000  # calls of each pair; what they do not share cancels
 HEAD = """\
 # What tests/bench/ipc printed when this was last accepted, in guest instructions.
 # A change that makes a figure more than 2 % worse is committed with this file (./run bench ipc --update-baseline)
@@ -20,10 +26,10 @@ HEAD = """\
 """
 
 
-def guest_program(arguments, **options):
+def guest_program(*arguments, manifest="bench", **options):
     """Runs the program to its end; the console's lines."""
-    with Guest(tests=True, append="manifest=test run=" + ",".join(["bench-ipc"] + arguments),
-               **options) as guest:
+    words = "manifest=%s run=%s" % (manifest, ",".join(("bench-ipc",) + arguments))
+    with Guest(tests=True, append=words, **options) as guest:
         status = guest.wait_end()
         if status or not any(line.endswith("bench end") for line in guest.lines):
             raise guest.error("the benchmark did not reach its end")
@@ -32,12 +38,47 @@ def guest_program(arguments, **options):
 
 def measure():
     """{name: instructions}, in the program's order."""
-    lines = guest_program([], smp=1, extra="-icount shift=0 -seed 1")
+    lines = guest_program(smp=1, extra="-icount shift=0 -seed 1")
     found = [FIGURE.search(line) for line in lines]
     figures = {match[1]: int(match[2]) for match in found if match}
     if not figures:
         raise GuestError("the benchmark printed no figure")
     return figures
+
+
+def pairs_cost(pairs):
+    """Instructions of a round trip, when so many pairs have as many harts. The firmware's waiting is not ours."""
+    totals = []
+    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
+        for calls in (SHORT_RUN, LONG_RUN):
+            out = os.path.join(folder, str(calls))
+            plugin = os.path.join(build_dir(), "tools", "insncount", "libinsncount.so")
+            guest_program("pairs", str(pairs), str(calls), smp=pairs,
+                          extra="-plugin %s,mode=insn,out=%s" % (plugin, out))
+            with open(out) as file:
+                counted = json.loads(file.read())["insn"]
+            totals.append(counted["user"] + counted["kernel"])
+    return (totals[1] - totals[0]) / (LONG_RUN - SHORT_RUN) / pairs
+
+
+def wall_of_two():
+    """How much more two pairs do than one, against two loops and one loop at the same time."""
+    rounds = [m.groups() for m in map(WALL.search, guest_program("wall", smp=2)) if m]
+    loops1, loops2, calls1, calls2 = (sum(map(int, column)) for column in zip(*rounds))
+    return calls2 / calls1 / (loops2 / loops1)
+
+
+def several_harts():
+    one = pairs_cost(1)
+    for pairs in (2, 4):
+        yield "ipc.smp.pairs%d" % pairs, round(100 * pairs_cost(pairs) / one), "percent"
+    yield "ipc.smp.wall2", round(100 * wall_of_two()), "percent"
+
+
+def idle_timer_interrupts():
+    """Timer interrupts of 10 s in which a system with network has nothing to do; no second is waited for."""
+    lines = guest_program("idle", manifest="net", net="user", extra="-icount shift=0,sleep=off")
+    return int(next(match[1] for match in map(IDLE.search, lines) if match))
 
 
 def read_baseline():

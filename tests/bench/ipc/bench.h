@@ -53,5 +53,15 @@ void child_main(const char *mode);
 void bench_calls(void);
 void bench_objects(void);
 void bench_processes(void);
+void bench_interrupts(void);
+void bench_idle(void);
+/* With several harts. */
+void bench_pairs(uint32_t count, uint64_t rounds);
+void bench_wall(void);
+
+/* Calls with a deadline and four words, one after the other. */
+void call_often(handle_t end, uint64_t count);
+/* The client of a pair, whose mode was given as mode=argument; never returns. */
+_Noreturn void client_main(handle_t end, const char *mode, uint64_t argument);
 
 #endif

@@ -72,6 +72,12 @@ static void serve_events(handle_t serve_end)
 void child_main(const char *mode)
 {
     handle_t end = sk_boot_handle("serve");
+    const char *argument = strchr(mode, '=');
+    if (argument != NULL) {
+        char name[16];
+        snprintf(name, sizeof(name), "%.*s", (int)(argument - mode), mode);
+        client_main(end, name, strtoul(argument + 1, NULL, 10));
+    }
     if (strcmp(mode, "events") == 0) {
         serve_events(end);
     }
@@ -120,6 +126,14 @@ static uint64_t round_trip(handle_t end, uint32_t length)
         least = took < least ? took : least;
     }
     return least;
+}
+
+void call_often(handle_t end, uint64_t count)
+{
+    uint64_t deadline = an_hour();
+    for (uint64_t i = 0; i < count; i++) {
+        must((status_t)call(end, 32, NULL, 0, deadline).a0, "call");
+    }
 }
 
 static void bench_one_way(handle_t end)

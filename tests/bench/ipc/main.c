@@ -65,15 +65,30 @@ void child_end(struct sk_child *child)
     sk_handle_close(child->boot);
 }
 
-int main(int argc, char **argv)
+static void bench_one_hart(void)
 {
-    if (argc > 1) {
-        child_main(argv[1]);
-    }
     counter_cost = MEASURE();
     bench_calls();
     bench_objects();
     bench_processes();
+    bench_interrupts();
+}
+
+/* run=bench-ipc[,idle|,wall|,pairs,N,ROUNDS]; a child is started with its mode alone. */
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+    if (argc == 1) {
+        bench_one_hart();
+    } else if (argc == 4 && strcmp(what, "pairs") == 0) {
+        bench_pairs((uint32_t)strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+    } else if (strcmp(what, "wall") == 0) {
+        bench_wall();
+    } else if (strcmp(what, "idle") == 0) {
+        bench_idle();
+    } else {
+        child_main(what);
+    }
     printf("bench end\n");
     return 0;
 }
