@@ -83,7 +83,6 @@ static bool sleep_until_signal(void)
 {
     struct timespec deadline;
 
-    sleeps++;
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += 20;
     return sem_timedwait(&event, &deadline) == 0;
@@ -99,6 +98,7 @@ static bool consume(void)
         uint32_t count = sk_ring_available(&ring);
         if (count == 0) {
             sk_sleep_begin(&sleeper);
+            sleeps++; /* even one that is given up may be signalled */
             if (sk_ring_available(&ring) == 0 && !sleep_until_signal()) {
                 return false;
             }
