@@ -32,10 +32,10 @@ class Keyboard:
             termios.tcsetattr(self.fd, termios.TCSADRAIN, self.saved)
 
 
-def stream(process, on_line, deadline_passed):
+def stream(process, on_line, on_pause):
     """Copies both ways until the guest's console closes. Returns what QEMU said on stderr.
 
-    on_line(text) sees each whole console line; deadline_passed() is asked now and then.
+    on_line(text) sees each whole console line; on_pause(between_lines) is called now and then.
     """
     errors, line = b"", b""
     with Keyboard() as keyboard, selectors.DefaultSelector() as ready:
@@ -47,7 +47,7 @@ def stream(process, on_line, deadline_passed):
             except PermissionError:  # a plain file, which epoll does not take
                 keyboard.fd = None
         while process.stdout in (k.fileobj for k in ready.get_map().values()):
-            for key, _ in ready.select(0.5):
+            for key, _ in ready.select(0.2):
                 data = os.read(key.fd, 65536)
                 if key.fileobj is process.stdout and data:
                     sys.stdout.buffer.write(data)
@@ -65,5 +65,5 @@ def stream(process, on_line, deadline_passed):
                         pass
                 else:
                     ready.unregister(key.fileobj)
-            deadline_passed()
+            on_pause(not line)
     return errors.decode("utf-8", "replace")

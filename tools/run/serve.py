@@ -50,6 +50,7 @@ class Watch:
         self.answered = threading.Event()
         self.polling = False
         self.failed = False
+        self.news = None  # to be said between two lines of the guest
 
     def on_line(self, line):
         # OpenSBI's test device reports every power-off to QEMU as a success.
@@ -79,15 +80,18 @@ class Watch:
                 page = http.client.HTTPConnection(host, port, timeout=5)
                 page.request("GET", "/")
                 if page.getresponse().status == 200:
-                    self.answered.set()
                     url = "http://%s%s/" % (host, "" if port == 80 else ":%d" % port)
-                    say("%s answers (after %.1f s); Ctrl-C ends it"
-                        % (url, time.monotonic() - self.started))
+                    self.news = "%s answers (after %.1f s); Ctrl-C ends it" % (
+                        url, time.monotonic() - self.started)
+                    self.answered.set()
                 page.close()
             except (OSError, http.client.HTTPException):
                 pass
 
-    def check_deadline(self):
+    def on_pause(self, between_lines):
+        if self.news and between_lines:
+            say(self.news)
+            self.news = None
         limit = self.options.timeout
         if limit and not self.answered.is_set() and time.monotonic() - self.started > limit:
             raise Stop("no page was served within %d s" % limit)
@@ -113,7 +117,7 @@ def serve(options):
         page = Watch(options)
         guest = qemu.start(guest_command(options, folder))
         try:
-            errors = console.stream(guest, page.on_line, page.check_deadline)
+            errors = console.stream(guest, page.on_line, page.on_pause)
             status = guest.wait()
         finally:
             page.answered.set()
