@@ -19,7 +19,7 @@ LIMITS = {
     "boot.first_200": 40_000_000,
     "mem.smallest": 24,
     "idle.per_second": 5_000,
-    "idle.timer_interrupts": 2,
+    "idle.timer_interrupts": 5,
     "http.keepalive.spaced": 45_000,
     "http.connection.spaced": 95_000,
 }
