@@ -22,7 +22,7 @@ _Static_assert(THREADS_MAX < 1u << TOKEN_SLOT_BITS, "slot + 1 fits in a token");
 /* Ends a call that was received, one way or another. Channel lock held, wait over. */
 static void served_over(struct thread *caller)
 {
-    caller->call.server = NULL;
+    store_relaxed(&caller->call.server, NULL);
     thread_donation_end(caller);
 }
 
@@ -62,7 +62,7 @@ void call_refuse(struct thread *caller, status_t status)
 void call_received(struct thread *caller, struct thread *server)
 {
     message_drop_payload(&caller->call.message, caller->process->job);
-    caller->call.server = server->process;
+    store_relaxed(&caller->call.server, server->process);
     caller->wait.cancel = call_cancel_served;
     thread_donate(server, caller);
 }
@@ -99,7 +99,7 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
         goto out;
     }
     self->call.sequence++;
-    self->call.server = NULL;
+    store_relaxed(&self->call.server, NULL);
     while ((receiver = endpoint_unpark(peer)) != NULL) {
         status = message_deliver(receiver, out, SK_INFO_CALL, call_token(self), peer->object.id);
         if (status == SK_OK) {

@@ -27,7 +27,8 @@ struct glance {
 ALWAYS_INLINE bool glance_at(struct process *process, handle_t handle, struct glance *glance)
 {
     uint32_t index = handle & ((1u << HANDLE_INDEX_BITS) - 1);
-    struct handle_entry *page = process->handles.pages[index / HANDLES_PER_PAGE];
+    struct handle_entry *page =
+        __atomic_load_n(&process->handles.pages[index / HANDLES_PER_PAGE], __ATOMIC_RELAXED);
     glance->entry = &page[index % HANDLES_PER_PAGE];
     glance->handle = handle;
     if (page == NULL) {
@@ -171,6 +172,10 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
     if (!lock_try(lock)) {
         goto not_now;
     }
+    /* Before anything under the lock is believed: only then it is surely the right one. */
+    if (!glance_holds(&glance, SK_RIGHT_READ | SK_RIGHT_WRITE)) {
+        goto unlock;
+    }
     if (list_empty(parked)) {
         struct member *member = list_empty(&peer->inbox) ? member_parked(peer) : NULL;
         if (member == NULL) {
@@ -181,7 +186,7 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
         key = member->key;
     }
     struct thread *server = list_first(parked, struct thread, wait.link);
-    if (!glance_holds(&glance, SK_RIGHT_READ | SK_RIGHT_WRITE) || !may_take_over(hart, server) ||
+    if (!may_take_over(hart, server) ||
         __atomic_load_n(&server->base_priority, __ATOMIC_RELAXED) <
             atomic_load_explicit(&self->priority, memory_order_relaxed)) {
         /* What others lend it may end before this call does: ours must be lent as well. */
@@ -194,7 +199,7 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
         lock_release(set_lock);
     }
     self->call.sequence++;
-    self->call.server = server->process;
+    store_relaxed(&self->call.server, server->process);
     const uint64_t words[4] = {word0, word1, word2, word3};
     message_result(server, info | SK_INFO_CALL, words, call_token(self), key);
     await(self, lock, deadline, call_cancel_served);
@@ -274,7 +279,7 @@ struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0
     }
     /* Point of no return. */
     fpu_leave(&self->frame, &self->fpu);
-    caller->call.server = NULL;
+    store_relaxed(&caller->call.server, NULL);
     unwait(NULL, caller);
     const uint64_t words[4] = {word0, word1, word2, word3};
     message_result(caller, info, words, SK_TOKEN_NONE, 0);

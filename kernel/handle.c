@@ -49,13 +49,13 @@ static void entry_free(struct handle_table *table, uint32_t index)
     struct handle_entry *entry = entry_at(table, index);
     uint32_t generation = entry->name >> HANDLE_INDEX_BITS;
     generation = generation == GENERATION_MAX ? 1 : generation + 1;
-    entry->rights = ENTRY_FREE | INDEX_NONE;
-    entry->name = generation << HANDLE_INDEX_BITS | index;
-    entry->object = NULL;
+    store_relaxed(&entry->rights, ENTRY_FREE | INDEX_NONE);
+    store_relaxed(&entry->name, generation << HANDLE_INDEX_BITS | index);
+    store_relaxed(&entry->object, NULL);
     if (table->free_last == INDEX_NONE) {
         table->free_first = index;
     } else {
-        entry_at(table, table->free_last)->rights = ENTRY_FREE | index;
+        store_relaxed(&entry_at(table, table->free_last)->rights, ENTRY_FREE | index);
     }
     table->free_last = index;
     table->used--;
@@ -75,14 +75,16 @@ static status_t table_grow(struct handle_table *table)
     struct handle_entry *page = phys_to_virt(pa);
     for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++) {
         uint32_t next = i + 1 < HANDLES_PER_PAGE ? first + i + 1 : INDEX_NONE;
-        page[i] = (struct handle_entry){.rights = ENTRY_FREE | next,
-                                        .name = 1u << HANDLE_INDEX_BITS | (first + i)};
+        store_relaxed(&page[i].object, NULL);
+        store_relaxed(&page[i].rights, ENTRY_FREE | next);
+        store_relaxed(&page[i].name, 1u << HANDLE_INDEX_BITS | (first + i));
     }
-    table->pages[table->page_count++] = page;
+    /* Who looks without the lock must not see what the frame held before. */
+    store_release(&table->pages[table->page_count++], page);
     if (table->free_last == INDEX_NONE) {
         table->free_first = first;
     } else {
-        entry_at(table, table->free_last)->rights = ENTRY_FREE | first;
+        store_relaxed(&entry_at(table, table->free_last)->rights, ENTRY_FREE | first);
     }
     table->free_last = first + HANDLES_PER_PAGE - 1;
     return SK_OK;
@@ -107,8 +109,8 @@ static status_t entry_alloc(struct handle_table *table, uint32_t *index)
     if (table->free_first == INDEX_NONE) {
         table->free_last = INDEX_NONE;
     }
-    entry->object = NULL;
-    entry->rights = ENTRY_RESERVED;
+    store_relaxed(&entry->object, NULL);
+    store_relaxed(&entry->rights, ENTRY_RESERVED);
     table->used++;
     return SK_OK;
 }
@@ -239,11 +241,12 @@ status_t handle_reserve(struct process *process, const handle_t *handles, uint32
         if (status != SK_OK) {
             break;
         }
-        entry->rights |= ENTRY_RESERVED;
+        store_relaxed(&entry->rights, entry->rights | ENTRY_RESERVED);
     }
     if (status != SK_OK) {
         while (i-- > 0) {
-            entry_find(table, handles[i], &index)->rights &= ~ENTRY_RESERVED;
+            struct handle_entry *entry = entry_find(table, handles[i], &index);
+            store_relaxed(&entry->rights, entry->rights & ~ENTRY_RESERVED);
         }
     }
     lock_release(&table->lock);
@@ -258,7 +261,7 @@ void handle_unreserve(struct process *process, const handle_t *handles, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         struct handle_entry *entry = entry_find(table, handles[i], &index);
         ASSERT(entry != NULL && (entry->rights & ENTRY_RESERVED));
-        entry->rights &= ~ENTRY_RESERVED;
+        store_relaxed(&entry->rights, entry->rights & ~ENTRY_RESERVED);
     }
     lock_release(&table->lock);
 }
@@ -320,8 +323,8 @@ void handle_fill(struct process *process, const handle_t *handles, uint32_t coun
     lock_acquire(&table->lock);
     for (uint32_t i = 0; i < count; i++) {
         struct handle_entry *entry = entry_find(table, handles[i], &index);
-        entry->object = capabilities[i].object;
-        entry->rights = capabilities[i].rights;
+        store_relaxed(&entry->object, capabilities[i].object);
+        store_release(&entry->rights, capabilities[i].rights);
     }
     lock_release(&table->lock);
 }

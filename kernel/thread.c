@@ -97,7 +97,7 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
     list_init(&thread->call.message.link);
     thread->call.message.caller = thread;
     thread->call.message.payload = NULL;
-    thread->call.server = NULL;
+    store_relaxed(&thread->call.server, NULL);
     thread->call.donee = NULL;
     list_init(&thread->call.donor_link);
     list_init(&thread->process_link);

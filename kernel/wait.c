@@ -16,7 +16,7 @@ void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *
     struct wait *wait = &thread->wait;
     sched_leave(thread);
     store_relaxed(&thread->state, THREAD_BLOCKED);
-    wait->sequence++;
+    store_release(&wait->sequence, wait->sequence + 1);
     wait->cancel = cancel;
     if (head != NULL) {
         list_append(head, &wait->link);
