@@ -94,14 +94,15 @@ static void heap_remove(struct hart *hart, struct deadline *node)
             break;
         }
     }
-    store_relaxed(&node->hart, NULL);
+    /* Who sees this may arm the node again, under another hart's lock. */
+    store_release(&node->hart, NULL);
 }
 
 void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence)
 {
     struct hart *hart = cpu_hart();
     lock_acquire(&hart->timers_lock);
-    ASSERT(atomic_load_explicit(&deadline->hart, memory_order_relaxed) == NULL);
+    ASSERT(atomic_load_explicit(&deadline->hart, memory_order_acquire) == NULL);
     deadline->left = NULL;
     deadline->right = NULL;
     deadline->parent = NULL;
