@@ -31,10 +31,13 @@ struct net_socket {
     uint32_t consumed;     /* TCP: position in rx up to which lwIP knows of the reading */
     uint32_t generation;
     uint16_t slot;
-    uint16_t next_free;     /* in the session's list of free slots */
-    uint8_t kind;           /* enum net_kind */
-    uint32_t turn;          /* TCP: when it was last given transmit buffers, of those that waited */
-    bool is_shut;           /* FIN is wanted, after what is in the ring */
+    uint16_t next_free; /* in the session's list of free slots */
+    uint8_t kind;       /* enum net_kind */
+    uint32_t turn;      /* TCP: when it was last given transmit buffers, of those that waited */
+    struct net_socket *next_listener; /* in the session's list of listeners */
+    struct net_socket *listener;      /* while is_pending_accept */
+    uint16_t backlog, pending;        /* listener: wanted; sockets with is_pending_accept */
+    bool is_shut;                     /* FIN is wanted, after what is in the ring */
     bool is_closing;        /* the program has closed it; its slot is freed when all is sent */
     bool is_finished;       /* lwIP has been told to send FIN */
     bool is_starved;        /* lwIP had no memory for what is to be sent */
@@ -53,6 +56,7 @@ struct net_session {
     uint32_t slots;
     uint32_t in_use; /* sockets of any kind */
     struct sk_ring to_net, to_program;
+    struct net_socket *listeners;
     uint16_t first_free; /* NET_NO_SLOT: none */
     bool may_use_low_ports;
     bool orphaned; /* the program has gone */
@@ -134,6 +138,12 @@ void tcp_socket_abort(struct net_socket *socket);
  * none starves while others are quick. False: none waits.
  */
 bool tcp_socket_retry_one(void);
+
+/*
+ * Lets listeners take no more connections than the session has free slots for: further ones have their
+ * first packet dropped and try again. To be called when slots in use or pending connections changed.
+ */
+void tcp_socket_set_backlogs(struct net_session *session);
 
 /* TSO: how many wire segments lwIP hands down in one; 1 without TSO. Set by the link. */
 extern uint32_t tcp_socket_bundle;

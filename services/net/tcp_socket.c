@@ -29,6 +29,43 @@ static void set_starved(struct net_socket *socket, bool is_starved)
     socket->is_starved = is_starved;
 }
 
+void tcp_socket_set_backlogs(struct net_session *session)
+{
+    uint32_t free_slots = session->slots - session->in_use;
+
+    for (struct net_socket *l = session->listeners; l != NULL; l = l->next_listener) {
+        uint32_t room = l->pending + free_slots;
+        ((struct tcp_pcb_listen *)l->tcp)->backlog = (uint8_t)(room < l->backlog ? room
+                                                                                 : l->backlog);
+    }
+}
+
+/* The program has taken the connection, or it has ended before. */
+static void end_pending(struct net_socket *socket)
+{
+    if (socket->is_pending_accept) {
+        socket->is_pending_accept = false;
+        socket->listener->pending--;
+        tcp_socket_set_backlogs(socket->session);
+    }
+}
+
+static void listener_forget(struct net_socket *listener)
+{
+    struct net_session *session = listener->session;
+    struct net_socket **link = &session->listeners;
+
+    while (*link != listener) {
+        link = &(*link)->next_listener;
+    }
+    *link = listener->next_listener;
+    for (uint32_t i = 0; i < session->slots; i++) {
+        if (session->sockets[i].listener == listener) {
+            session->sockets[i].is_pending_accept = false;
+        }
+    }
+}
+
 static void detach(struct net_socket *socket)
 {
     struct tcp_pcb *pcb = socket->tcp;
@@ -50,6 +87,10 @@ void tcp_socket_abort(struct net_socket *socket)
 {
     struct tcp_pcb *pcb = socket->tcp;
 
+    end_pending(socket);
+    if (socket->kind == NET_LISTENER) {
+        listener_forget(socket);
+    }
     if (pcb != NULL) {
         detach(socket);
         if (socket->kind == NET_LISTENER) {
@@ -261,6 +302,7 @@ static void on_error(void *arg, err_t error)
     status_t status = status_of(error);
 
     set_starved(socket, false);
+    end_pending(socket);
     if (error == ERR_CLSD) { /* both sides have ended in order */
         socket->tcp = NULL;
         socket->has_ended = true;
@@ -311,6 +353,9 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
     attach(socket, pcb);
     tcp_backlog_delayed(pcb);
     socket->is_pending_accept = true;
+    socket->listener = listener;
+    listener->pending++;
+    tcp_socket_set_backlogs(socket->session);
     socket->shared->parent = listener->slot;
     socket_publish(socket, SK_NET_OPEN, &pcb->local_ip, pcb->local_port, &pcb->remote_ip,
                    pcb->remote_port);
@@ -350,6 +395,10 @@ status_t tcp_socket_listen(struct net_session *session, const struct sk_net_addr
     socket->tcp = listening;
     tcp_arg(listening, socket);
     tcp_accept(listening, on_accept);
+    socket->backlog = (uint16_t)backlog;
+    socket->next_listener = session->listeners;
+    session->listeners = socket;
+    tcp_socket_set_backlogs(session);
     socket_publish(socket, SK_NET_LISTENING, &ip, listening->local_port, IP4_ADDR_ANY, 0);
     *slot = socket->slot;
     return SK_OK;
@@ -426,7 +475,7 @@ void tcp_socket_serve(struct net_socket *socket, uint32_t requests)
         return;
     }
     if (socket->is_pending_accept) {
-        socket->is_pending_accept = false;
+        end_pending(socket);
         tcp_backlog_accepted(socket->tcp);
     }
     take_reading(socket);
