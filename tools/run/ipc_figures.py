@@ -46,19 +46,27 @@ def measure():
     return figures
 
 
+def pairs_run(pairs, calls, plugin, arguments=""):
+    """What the plugin says of so many pairs on as many harts."""
+    library = os.path.join(build_dir(), "tools", plugin, "lib%s.so" % plugin)
+    with tempfile.NamedTemporaryFile("r", prefix="skerry-") as out:
+        guest_program("pairs", str(pairs), str(calls), smp=pairs,
+                      extra="-plugin %s,out=%s%s" % (library, out.name, arguments))
+        return json.loads(out.read())
+
+
 def pairs_cost(pairs):
     """Instructions of a round trip, when so many pairs have as many harts. The firmware's waiting is not ours."""
-    totals = []
-    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
-        for calls in (SHORT_RUN, LONG_RUN):
-            out = os.path.join(folder, str(calls))
-            plugin = os.path.join(build_dir(), "tools", "insncount", "libinsncount.so")
-            guest_program("pairs", str(pairs), str(calls), smp=pairs,
-                          extra="-plugin %s,mode=insn,out=%s" % (plugin, out))
-            with open(out) as file:
-                counted = json.loads(file.read())["insn"]
-            totals.append(counted["user"] + counted["kernel"])
+    counted = [pairs_run(pairs, calls, "insncount", ",mode=insn")["insn"]
+               for calls in (SHORT_RUN, LONG_RUN)]
+    totals = [count["user"] + count["kernel"] for count in counted]
     return (totals[1] - totals[0]) / (LONG_RUN - SHORT_RUN) / pairs
+
+
+def lines_moved():
+    """How often a kernel cache line goes from hart to hart in 1,000 calls of two pairs on two harts."""
+    short, long = (pairs_run(2, calls, "sharedlines")["moves"] for calls in (SHORT_RUN, LONG_RUN))
+    return max(0, long - short) * 1000 / (2 * (LONG_RUN - SHORT_RUN))
 
 
 def wall_of_two():
@@ -72,6 +80,7 @@ def several_harts():
     one = pairs_cost(1)
     for pairs in (2, 4):
         yield "ipc.smp.pairs%d" % pairs, round(100 * pairs_cost(pairs) / one), "percent"
+    yield "ipc.smp.lines2", round(lines_moved()), "lines moved in 1000 calls"
     yield "ipc.smp.wall2", round(100 * wall_of_two()), "percent"
 
 
