@@ -12,6 +12,7 @@ void test_transfers(void);
 void test_calls(void);
 void test_call_ends(void);
 void test_waitsets(void);
+void test_races(void);
 void test_model(void);
 
 /* Modes of the program as a child. */
@@ -20,6 +21,8 @@ int mode_small_table(int argc, char **argv);
 int mode_server(int argc, char **argv);
 int mode_caller(int argc, char **argv);
 int mode_poor_sender(int argc, char **argv);
+int mode_hammer(int argc, char **argv);
+int mode_answer(int argc, char **argv);
 
 /* Sends and receives plain bytes; the status is returned. */
 static inline status_t send_bytes(handle_t endpoint, const void *bytes, size_t length)

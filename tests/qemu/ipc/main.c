@@ -6,7 +6,8 @@
 
 static const struct self_mode modes[] = {
     {"receiver", mode_receiver}, {"small-table", mode_small_table}, {"server", mode_server},
-    {"caller", mode_caller},     {"poor-sender", mode_poor_sender},
+    {"caller", mode_caller},     {"poor-sender", mode_poor_sender}, {"hammer", mode_hammer},
+    {"answer", mode_answer},
 };
 
 int main(int argc, char **argv)
@@ -21,6 +22,7 @@ int main(int argc, char **argv)
     test_calls();
     test_call_ends();
     test_waitsets();
+    test_races();
     test_model();
     return test_done();
 }
