@@ -120,6 +120,8 @@ static void the_system_tells_about_itself(void)
         sk_system_info(inspect, SK_SYSTEM_PROCESSES, processes, sizeof processes[0] + 1, &written));
     test_equal(written, sizeof processes[0]);
     test_check(strcmp(processes[0].name, "init") == 0);
+    must(sk_system_info(inspect, SK_SYSTEM_GENERAL, &info, sizeof info - 1, &written));
+    test_equal(written, 0); /* whole structures only */
     test_status(sk_system_info(inspect, 99, processes, sizeof processes, &written),
                 SK_INVALID_ARGS);
 }
