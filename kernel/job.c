@@ -121,7 +121,7 @@ static void end_if_quiet(struct job *job)
             limit_give(job->heir, kind, unused[kind]);
         }
         /* Told last, so that whoever sees the end finds the budget back with the parent. */
-        job->ended = true;
+        store_relaxed(&job->ended, true);
         lock_acquire(job->object.lock);
         object_notify(&job->object, SK_SIGNAL_TERMINATED);
         lock_release(job->object.lock);
