@@ -3,7 +3,7 @@
  * Sessions and slots: the shared control memory, slot numbers in both rings, socket states.
  * One thread, no lock. Everything read from shared memory is validated; a program that breaks the
  * protocol makes its session `broken`, and the service drops it.
- * Tests: tests/host/services/net/test_sockets.c.
+ * Tests: tests/host/services/net/{test_sockets,test_hostile}.c.
  */
 #include "session.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Sockets from end to end: the os library, sessions, lwIP over loopback, in one thread. The same
- * cases as tests/qemu/net, and those that need to see inside: hostile programs, counts at the end.
+ * cases as tests/qemu/net, with the counts seen from inside at the end of each.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,84 +12,7 @@
 
 #include <cmocka.h>
 
-#include "fake_net.h"
-
-#include <sk/socket.h>
-
-#define SOON (~0ull >> 1)
-#define PORT 8000
-#define SECOND 1000000000ull
-
-static struct sk_net *net;
-static struct sk_socket *listener;
-
-static int start(void **state)
-{
-    fake_net_start();
-    assert_int_equal(sk_net_open(&net, 64, SOON), SK_OK);
-    assert_int_equal(sk_tcp_listen(net, sk_net_any(PORT), 16, SOON, &listener), SK_OK);
-    return 0;
-}
-
-/* Every test ends with nothing left, in the service and in lwIP. */
-static int stop(void **state)
-{
-    sk_net_close(net);
-    fake_net_run(200);
-    assert_int_equal(fake_net_sockets(), 0);
-    assert_int_equal(fake_net_sessions(), 0);
-    return 0;
-}
-
-static struct sk_socket *connect_one(void)
-{
-    struct sk_socket *made;
-    assert_int_equal(sk_tcp_connect(net, sk_net_loopback(PORT), SOON, &made), SK_OK);
-    assert_int_equal(sk_socket_status(made), SK_PENDING);
-    assert_int_equal(sk_socket_wait_for(made, SK_SOCKET_CONNECTED, SOON, NULL), SK_OK);
-    assert_int_equal(sk_socket_status(made), SK_OK);
-    return made;
-}
-
-static struct sk_socket *accept_one(void)
-{
-    struct sk_socket *made;
-    assert_int_equal(sk_socket_wait_for(listener, SK_SOCKET_READABLE, SOON, NULL), SK_OK);
-    assert_int_equal(sk_tcp_accept(listener, &made), SK_OK);
-    return made;
-}
-
-static void expect_text(struct sk_socket *socket, const char *text)
-{
-    char buffer[256];
-    uint32_t length;
-    assert_int_equal(sk_tcp_read_wait(socket, buffer, sizeof buffer, SOON, &length), SK_OK);
-    assert_int_equal(length, strlen(text));
-    assert_memory_equal(buffer, text, length);
-}
-
-static void expect_end(struct sk_socket *socket)
-{
-    char byte;
-    uint32_t length = 1;
-    assert_int_equal(sk_tcp_read_wait(socket, &byte, 1, SOON, &length), SK_OK);
-    assert_int_equal(length, 0);
-}
-
-static void text_both_ways(void **state)
-{
-    struct sk_socket *client = connect_one(), *server = accept_one();
-
-    assert_int_equal(sk_tcp_write_all(client, "hello", 5, SOON), SK_OK);
-    expect_text(server, "hello");
-    assert_int_equal(sk_tcp_write_all(server, "world", 5, SOON), SK_OK);
-    expect_text(client, "world");
-    assert_int_equal(sk_socket_remote(client).port, PORT);
-    assert_int_equal(sk_socket_local(server).port, PORT);
-    sk_socket_close(client);
-    expect_end(server);
-    sk_socket_close(server);
-}
+#include "fixture.h"
 
 static uint8_t pattern(uint64_t at)
 {
@@ -451,150 +374,6 @@ static void few_wake_ups(void **state)
     sk_socket_close(server);
 }
 
-/* --- Programs that break the protocol: their session ends, nobody else notices --- */
-
-static void drop_unaccepted(void)
-{
-    struct sk_socket *left;
-    while (sk_net_next(net) != NULL) {
-    }
-    while (sk_tcp_accept(listener, &left) == SK_OK) {
-        sk_socket_abort(left);
-    }
-}
-
-static void expect_broken(struct sk_net *hostile, struct net_session *session)
-{
-    fake_net_run(1);
-    assert_true(session->broken);
-    sk_net_close(hostile);
-    fake_net_run(1);
-    assert_int_equal(fake_net_sessions(), 1);
-    drop_unaccepted();
-    text_both_ways(NULL);
-}
-
-static struct net_session *open_hostile(struct sk_net **hostile, struct sk_socket **socket)
-{
-    assert_int_equal(sk_net_open(hostile, 4, SOON), SK_OK);
-    struct net_session *session = fake_net_session();
-    assert_int_equal(sk_tcp_connect_wait(*hostile, sk_net_loopback(PORT), SOON, socket), SK_OK);
-    return session;
-}
-
-static void name_slot(struct net_session *session, uint32_t slot)
-{
-    struct sk_net_control *control = session->control;
-    uint32_t head = atomic_load(&control->to_net.head);
-    control->to_net_slots[head % SK_NET_SLOTS_MAX] = (uint16_t)slot;
-    atomic_store(&control->to_net.head, head + 1);
-}
-
-static void hostile_slot_number(void **state)
-{
-    struct sk_net *hostile;
-    struct sk_socket *socket;
-    struct net_session *session = open_hostile(&hostile, &socket);
-
-    name_slot(session, 4);
-    expect_broken(hostile, session);
-}
-
-static void hostile_ring_index(void **state)
-{
-    struct sk_net *hostile;
-    struct sk_socket *socket;
-    struct net_session *session = open_hostile(&hostile, &socket);
-
-    atomic_store(&session->control->to_net.head, 0x80000000u);
-    expect_broken(hostile, session);
-}
-
-static void hostile_data_head(void **state)
-{
-    static const uint32_t heads[] = {SK_NET_TX_BYTES + 1, 0xffffffff, 0x7fffffff};
-
-    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
-        struct sk_net *hostile;
-        struct sk_socket *socket;
-        struct net_session *session = open_hostile(&hostile, &socket);
-        atomic_store(&session->control->slots[0].tx.head, heads[i]);
-        name_slot(session, 0);
-        expect_broken(hostile, session);
-    }
-}
-
-static void hostile_head_steps_back(void **state)
-{
-    struct sk_net *hostile;
-    struct sk_socket *socket;
-    struct net_session *session = open_hostile(&hostile, &socket);
-    uint32_t written;
-    static uint8_t body[60000];
-
-    assert_int_equal(sk_tcp_write(socket, body, sizeof body, &written), SK_OK);
-    sk_net_flush(hostile);
-    session_poll(session); /* all of it is lwIP's now */
-    atomic_store(&session->control->slots[0].tx.head, 10);
-    name_slot(session, 0);
-    expect_broken(hostile, session);
-}
-
-static void hostile_reading(void **state)
-{
-    static const uint32_t tails[] = {1, 0x80000000u, 0xffffffffu};
-
-    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-        struct sk_net *hostile;
-        struct sk_socket *socket;
-        struct net_session *session = open_hostile(&hostile, &socket);
-        atomic_store(&session->control->slots[0].rx.tail, tails[i]); /* nothing was received */
-        name_slot(session, 0);
-        expect_broken(hostile, session);
-    }
-}
-
-static void hostile_datagram(void **state)
-{
-    struct sk_net *hostile;
-    struct sk_socket *socket, *udp;
-    struct net_session *session = open_hostile(&hostile, &socket);
-
-    assert_int_equal(sk_udp_open(hostile, sk_net_any(0), SOON, &udp), SK_OK);
-    struct sk_net_datagram *header = (void *)(session->data + sk_net_tx_offset(1));
-    header->length = 0xfffffff0u;
-    atomic_store(&session->control->slots[1].tx.head, 64);
-    name_slot(session, 1);
-    expect_broken(hostile, session);
-}
-
-/* Random words all over the control page: whatever happens, the service stays whole. */
-static void hostile_noise(void **state)
-{
-    srand(1);
-    for (int round = 0; round < 300; round++) {
-        struct sk_net *hostile;
-        struct sk_socket *socket;
-        struct net_session *session = open_hostile(&hostile, &socket);
-        uint32_t *words = (void *)session->control;
-        size_t count = sk_net_control_bytes(4) / 4;
-        for (int i = 0; i < 20; i++) {
-            uint32_t value = rand() % 2 ? (uint32_t)rand() : (uint32_t)rand() % 8;
-            words[(size_t)rand() % count] = value;
-            name_slot(session, (uint32_t)rand() % 4);
-            fake_net_run(1);
-        }
-        sk_net_close(hostile);
-        fake_net_run(2);
-        drop_unaccepted();
-    }
-    fake_net_run(100);
-    drop_unaccepted();
-    text_both_ways(state);
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -617,13 +396,6 @@ int main(void)
         CASE(a_dead_service_fails_every_socket),
         CASE(a_wait_ends_at_its_deadline),
         CASE(few_wake_ups),
-        CASE(hostile_slot_number),
-        CASE(hostile_ring_index),
-        CASE(hostile_data_head),
-        CASE(hostile_head_steps_back),
-        CASE(hostile_reading),
-        CASE(hostile_datagram),
-        CASE(hostile_noise),
     };
     return cmocka_run_group_tests_name("sockets", tests, NULL, NULL);
 }
