@@ -27,8 +27,8 @@ struct glance {
 ALWAYS_INLINE bool glance_at(struct process *process, handle_t handle, struct glance *glance)
 {
     uint32_t index = handle & ((1u << HANDLE_INDEX_BITS) - 1);
-    struct handle_entry *page =
-        __atomic_load_n(&process->handles.pages[index / HANDLES_PER_PAGE], __ATOMIC_RELAXED);
+    struct handle_entry *page = __atomic_load_n(&process->handles.pages[index / HANDLES_PER_PAGE],
+                                                __ATOMIC_RELAXED);
     glance->entry = &page[index % HANDLES_PER_PAGE];
     glance->handle = handle;
     if (page == NULL) {
