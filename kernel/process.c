@@ -313,7 +313,7 @@ bool process_reap_step(void)
         more = job_collect_step();
     }
     if (list_empty(&hart->reaper)) {
-        return more || !list_empty(&hart->dead_objects);
+        return more || !list_empty(&hart->dead_objects) || !list_empty(&hart->dead_messages);
     }
     struct process *process = list_first(&hart->reaper, struct process, reaper_link);
     switch (process->reaper_stage) {
