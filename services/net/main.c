@@ -145,9 +145,10 @@ static status_t session_make(struct sk_server *server, struct service_session *s
 static uint32_t slots_granted(uint32_t wanted)
 {
     uint64_t most = slots_left;
+    uint64_t others = slots_left / 4 < SLOTS_FOR_OTHERS ? slots_left / 4 : SLOTS_FOR_OTHERS;
 
-    if (wanted > SLOTS_FOR_OTHERS && most > SLOTS_FOR_OTHERS) {
-        most -= SLOTS_FOR_OTHERS;
+    if (wanted > others) {
+        most -= others;
     }
     return wanted < most ? wanted : (uint32_t)most;
 }
@@ -296,6 +297,7 @@ static bool poll_sessions(struct sk_server *server)
         next = s->next;
         if (!s->net.orphaned) {
             any |= session_poll(&s->net);
+            tcp_socket_admit(&s->net);
         }
         if (s->net.broken && s->client != NULL) {
             printf("%s broke the socket protocol, its session is ended\n", s->client->name);

@@ -42,7 +42,6 @@ struct net_socket *socket_alloc(struct net_session *session, uint8_t kind)
     struct sk_net_slot *shared = socket->shared;
     session->first_free = socket->next_free;
     session->in_use++;
-    tcp_socket_set_backlogs(session);
 
     *socket = (struct net_socket){
         .session = session,
@@ -101,7 +100,6 @@ void socket_free(struct net_socket *socket)
     socket->next_free = session->first_free;
     session->first_free = socket->slot;
     session->in_use--;
-    tcp_socket_set_backlogs(session);
 }
 
 void socket_tell(struct net_socket *socket)

@@ -34,10 +34,10 @@ struct net_socket {
     uint16_t next_free; /* in the session's list of free slots */
     uint8_t kind;       /* enum net_kind */
     uint32_t turn;      /* TCP: when it was last given transmit buffers, of those that waited */
-    struct net_socket *next_listener; /* in the session's list of listeners */
-    struct net_socket *listener;      /* while is_pending_accept */
-    uint16_t backlog, pending;        /* listener: wanted; sockets with is_pending_accept */
-    bool is_shut;                     /* FIN is wanted, after what is in the ring */
+    struct net_socket *next_listener;  /* in the session's list of listeners */
+    struct net_socket *listener;       /* while is_pending_accept */
+    uint16_t backlog, pending, parked; /* listener: wanted; is_pending_accept; without a socket */
+    bool is_shut;                      /* FIN is wanted, after what is in the ring */
     bool is_closing;        /* the program has closed it; its slot is freed when all is sent */
     bool is_finished;       /* lwIP has been told to send FIN */
     bool is_starved;        /* lwIP had no memory for what is to be sent */
@@ -140,10 +140,10 @@ void tcp_socket_abort(struct net_socket *socket);
 bool tcp_socket_retry_one(void);
 
 /*
- * Lets listeners take no more connections than the session has free slots for: further ones have their
- * first packet dropped and try again. To be called when slots in use or pending connections changed.
+ * Gives parked connections sockets, as far as there are any; not from within lwIP. A connection is parked
+ * when its listener's backlog or its session's sockets are exhausted: the peer is connected and waits.
  */
-void tcp_socket_set_backlogs(struct net_session *session);
+void tcp_socket_admit(struct net_session *session);
 
 /* TSO: how many wire segments lwIP hands down in one; 1 without TSO. Set by the link. */
 extern uint32_t tcp_socket_bundle;

@@ -85,6 +85,7 @@ static bool run_once(void)
         }
         if (!fake->net->orphaned) {
             any |= session_poll(fake->net);
+            tcp_socket_admit(fake->net);
         }
         if ((fake->closed || fake->net->broken) && !fake->net->orphaned) {
             session_orphan(fake->net);
