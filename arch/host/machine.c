@@ -16,9 +16,9 @@
 #define CONSOLE_BYTES 65536u
 
 struct lines {
-    atomic_bool called;              /* by another hart */
-    _Atomic uint32_t devices;        /* pending sources */
-    _Atomic uint64_t armed;          /* ~0: nothing */
+    atomic_bool called;       /* by another hart */
+    _Atomic uint32_t devices; /* pending sources */
+    _Atomic uint64_t armed;   /* ~0: nothing */
 };
 
 _Thread_local struct hart *host_hart;
@@ -102,9 +102,7 @@ void cpu_interrupt_hart(struct hart *hart)
 }
 
 /* The other harts of a dying test program die with it. */
-void cpu_stop_others(void)
-{
-}
+void cpu_stop_others(void) {}
 
 _Noreturn void cpu_halt(void)
 {

@@ -305,7 +305,8 @@ status_t host_translate(struct arch_space *space, vaddr_t va, uint32_t prot, pad
 }
 
 /* One piece within a page, in one step as far as flushes can tell; false: page fault. */
-static bool copy_piece(struct arch_space *space, vaddr_t va, void *to, const void *from, size_t size)
+static bool copy_piece(struct arch_space *space, vaddr_t va, void *to, const void *from,
+                       size_t size)
 {
     struct caches *own = &caches[cpu_hart()->number];
     paddr_t pa;

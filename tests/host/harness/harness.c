@@ -45,8 +45,8 @@ void kernel_start(uint32_t hart_number)
     page_add_range(HOST_RAM_BASE + (25ull << 20), HOST_RAM_BASE + HOST_RAM_BYTES);
     futex_init();
     uint64_t frames = page_free_count();
-    root_job = job_init_root((const uint64_t[BUDGET_KINDS]){
-        frames - frames / 8, frames, frames * 2, frames / 2, THREADS_MAX});
+    root_job = job_init_root((const uint64_t[BUDGET_KINDS]){frames - frames / 8, frames, frames * 2,
+                                                            frames / 2, THREADS_MAX});
     /* The root job has a handle, as init's. */
     capability_make(&root_job->object, 0);
 }

@@ -27,11 +27,10 @@ static void pair_end(struct pair *pair)
 
 static status_t call(struct pair *pair, uint64_t word, uint64_t deadline)
 {
-    return ipc_as(pair->client.thread, SK_SYS_channel_call,
-                  &(struct ipc){.handle = pair->client_end,
-                                .info = 8,
-                                .words = {word},
-                                .deadline = deadline});
+    return ipc_as(
+        pair->client.thread, SK_SYS_channel_call,
+        &(struct ipc){
+            .handle = pair->client_end, .info = 8, .words = {word}, .deadline = deadline});
 }
 
 static status_t receive(struct pair *pair, uint64_t deadline)
@@ -148,9 +147,9 @@ static void test_by_the_end_of_the_caller(void **state)
     struct pair pair = pair_make(16, 16);
     token_t token = call_received_by_server(&pair, SK_DEADLINE_NEVER);
     user_stop(&pair.client);
-    assert_int_equal(ipc_as(pair.server.thread, SK_SYS_channel_reply,
-                            &(struct ipc){.info = 8, .token = token}),
-                     SK_NOT_FOUND);
+    assert_int_equal(
+        ipc_as(pair.server.thread, SK_SYS_channel_reply, &(struct ipc){.info = 8, .token = token}),
+        SK_NOT_FOUND);
     assert_int_equal(receive(&pair, SK_DEADLINE_NEVER), SK_PEER_CLOSED);
     user_stop(&pair.server);
 }
@@ -160,24 +159,29 @@ static void test_tokens_are_exact(void **state)
     struct pair pair = pair_make(16, 16);
     struct user other = user_start(16);
     token_t token = call_received_by_server(&pair, SK_DEADLINE_NEVER);
-    const token_t wrong[] = {0,         1,          token + (1ull << TOKEN_SLOT_BITS),
-                             token + 1, token - 1,  token | 1ull << 63,
-                             ~0ull,     token ^ 0xffff};
+    const token_t wrong[] = {0,
+                             1,
+                             token + (1ull << TOKEN_SLOT_BITS),
+                             token + 1,
+                             token - 1,
+                             token | 1ull << 63,
+                             ~0ull,
+                             token ^ 0xffff};
     for (uint32_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_int_equal(ipc_as(pair.server.thread, SK_SYS_channel_reply,
                                 &(struct ipc){.info = 8, .token = wrong[i]}),
                          SK_NOT_FOUND);
     }
-    assert_int_equal(ipc_as(other.thread, SK_SYS_channel_reply,
-                            &(struct ipc){.info = 8, .token = token}),
-                     SK_NOT_FOUND);
+    assert_int_equal(
+        ipc_as(other.thread, SK_SYS_channel_reply, &(struct ipc){.info = 8, .token = token}),
+        SK_NOT_FOUND);
     assert_true(is_blocked(pair.client.thread));
-    assert_int_equal(ipc_as(pair.server.thread, SK_SYS_channel_reply,
-                            &(struct ipc){.info = 8, .token = token}),
-                     SK_OK);
-    assert_int_equal(ipc_as(pair.server.thread, SK_SYS_channel_reply,
-                            &(struct ipc){.info = 8, .token = token}),
-                     SK_NOT_FOUND);
+    assert_int_equal(
+        ipc_as(pair.server.thread, SK_SYS_channel_reply, &(struct ipc){.info = 8, .token = token}),
+        SK_OK);
+    assert_int_equal(
+        ipc_as(pair.server.thread, SK_SYS_channel_reply, &(struct ipc){.info = 8, .token = token}),
+        SK_NOT_FOUND);
     user_stop(&other);
     pair_end(&pair);
 }
@@ -298,7 +302,7 @@ static int by_the_long_way(void **state)
 #define TEST(name)                                                                                 \
     {#name ", short way", name, by_the_short_way, census_teardown, NULL},                          \
     {                                                                                              \
-        #name ", long way", name, by_the_long_way, census_teardown, NULL                           \
+#name ", long way", name, by_the_long_way, census_teardown, NULL                           \
     }
 
 int main(void)

@@ -85,9 +85,8 @@ static void test_closing_ends_waits(void **state)
     handle_t set = create(&user, SK_SYS_waitset_create), event = create(&user, SK_SYS_event_create);
     struct thread *receiver = user_thread(&user, 16), *waiter = user_thread(&user, 16);
     assert_int_equal(receive(receiver, set, SK_DEADLINE_NEVER), BLOCKED);
-    assert_int_equal(syscall_as(waiter, SK_SYS_object_wait, event, SK_SIGNAL_EVENT,
-                                SK_DEADLINE_NEVER),
-                     BLOCKED);
+    assert_int_equal(
+        syscall_as(waiter, SK_SYS_object_wait, event, SK_SIGNAL_EVENT, SK_DEADLINE_NEVER), BLOCKED);
     assert_int_equal(syscall_as(user.thread, SK_SYS_handle_close, set), SK_OK);
     assert_int_equal(status_of(receiver), SK_BAD_STATE);
     assert_int_equal(syscall_as(user.thread, SK_SYS_handle_close, event), SK_OK);
@@ -187,14 +186,14 @@ static void test_endpoints_in_each_others_inboxes(void **state)
     channel_make(user.thread, &b[0], &b[1]);
     assert_true(user_write(user.thread, page, &b[1], sizeof b[1]));
     assert_true(user_write(user.thread, page + 8, &a[1], sizeof a[1]));
-    assert_int_equal(ipc_as(user.thread, SK_SYS_channel_send,
-                            &(struct ipc){.handle = a[0], .info = SK_INFO(0, 1),
-                                          .out_handles = page}),
-                     SK_OK);
-    assert_int_equal(ipc_as(user.thread, SK_SYS_channel_send,
-                            &(struct ipc){.handle = b[0], .info = SK_INFO(0, 1),
-                                          .out_handles = page + 8}),
-                     SK_OK);
+    assert_int_equal(
+        ipc_as(user.thread, SK_SYS_channel_send,
+               &(struct ipc){.handle = a[0], .info = SK_INFO(0, 1), .out_handles = page}),
+        SK_OK);
+    assert_int_equal(
+        ipc_as(user.thread, SK_SYS_channel_send,
+               &(struct ipc){.handle = b[0], .info = SK_INFO(0, 1), .out_handles = page + 8}),
+        SK_OK);
     user_stop(&user); /* the census afterwards finds nothing */
 }
 
@@ -204,9 +203,12 @@ int main(void)
 {
     kernel_start(2);
     const struct CMUnitTest tests[] = {
-        TEST(test_one_signal_wakes_one), TEST(test_what_is_removed_is_silent),
-        TEST(test_closing_ends_waits),   TEST(test_many_endpoints),
-        TEST(test_futexes),              TEST(test_endpoints_in_each_others_inboxes),
+        TEST(test_one_signal_wakes_one),
+        TEST(test_what_is_removed_is_silent),
+        TEST(test_closing_ends_waits),
+        TEST(test_many_endpoints),
+        TEST(test_futexes),
+        TEST(test_endpoints_in_each_others_inboxes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

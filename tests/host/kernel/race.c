@@ -103,10 +103,10 @@ static struct program *program_of(struct thread *thread)
 {
     struct program *program = &programs[thread->token_slot - 1];
     if (program->id != thread->object.id) {
-        *program = (struct program){.id = thread->object.id,
-                                    .random = thread->object.id * 77 + 5,
-                                    .process = process_find(thread->process,
-                                                            (handle_t)thread->frame.arg[0])};
+        *program = (struct program){
+            .id = thread->object.id,
+            .random = thread->object.id * 77 + 5,
+            .process = process_find(thread->process, (handle_t)thread->frame.arg[0])};
         atomic_fetch_add(&program->process->threads, 1);
     }
     return program;
@@ -253,7 +253,9 @@ static struct thread *spawn(struct thread *thread, struct program *program)
                     NAME_AT, 5);
     case 5:
         know(program, program->child_memory);
-        return TRAP(thread, SK_SYS_handle_duplicate, job, SK_RIGHTS_ALL & ~(SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_EXECUTE | SK_RIGHT_MAP));
+        return TRAP(thread, SK_SYS_handle_duplicate, job,
+                    SK_RIGHTS_ALL &
+                        ~(SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_EXECUTE | SK_RIGHT_MAP));
     case 6:
         return TRAP(thread, SK_SYS_process_start, program->child, 0x10000, 0,
                     (handle_t)frame->arg[1], 1 + draw(program, 16));
@@ -341,8 +343,8 @@ static struct thread *play_signals(struct thread *thread, struct program *progra
     case 7:
         return TRAP(thread, SK_SYS_timer_set, known(program), deadline_of(program));
     case 8:
-        return TRAP(thread, draw(program, 2) ? SK_SYS_futex_wake : SK_SYS_futex_wait, FUTEX_AT,
-                    0, deadline_of(program));
+        return TRAP(thread, draw(program, 2) ? SK_SYS_futex_wake : SK_SYS_futex_wait, FUTEX_AT, 0,
+                    deadline_of(program));
     default:
         return TRAP(thread, SK_SYS_object_wait, known(program), 1u << draw(program, 6),
                     deadline_of(program));

@@ -106,9 +106,8 @@ static void test_timers(void **state)
     handle_t timer = (handle_t)value_of(user.thread, 0);
     uint64_t begin = clock_now_ns();
     assert_int_equal(syscall_as(user.thread, SK_SYS_timer_set, timer, begin + 1000), SK_OK);
-    assert_int_equal(syscall_as(waiter, SK_SYS_object_wait, timer, SK_SIGNAL_TIMER,
-                                SK_DEADLINE_NEVER),
-                     BLOCKED);
+    assert_int_equal(
+        syscall_as(waiter, SK_SYS_object_wait, timer, SK_SIGNAL_TIMER, SK_DEADLINE_NEVER), BLOCKED);
     advance_to(begin + 999);
     assert_true(is_blocked(waiter));
     /* Moved away while somebody waits. */
@@ -119,15 +118,15 @@ static void test_timers(void **state)
     assert_false(is_blocked(waiter));
     assert_int_equal(value_of(waiter, 0), SK_SIGNAL_TIMER);
     /* Shown once. */
-    assert_int_equal(syscall_as(waiter, SK_SYS_object_wait, timer, SK_SIGNAL_TIMER,
-                                SK_DEADLINE_POLL),
-                     SK_TIMED_OUT);
+    assert_int_equal(
+        syscall_as(waiter, SK_SYS_object_wait, timer, SK_SIGNAL_TIMER, SK_DEADLINE_POLL),
+        SK_TIMED_OUT);
     assert_int_equal(syscall_as(user.thread, SK_SYS_timer_set, timer, begin + 6000), SK_OK);
     assert_int_equal(syscall_as(user.thread, SK_SYS_timer_set, timer, SK_DEADLINE_NEVER), SK_OK);
     advance_to(begin + 7000);
-    assert_int_equal(syscall_as(waiter, SK_SYS_object_wait, timer, SK_SIGNAL_TIMER,
-                                SK_DEADLINE_POLL),
-                     SK_TIMED_OUT);
+    assert_int_equal(
+        syscall_as(waiter, SK_SYS_object_wait, timer, SK_SIGNAL_TIMER, SK_DEADLINE_POLL),
+        SK_TIMED_OUT);
     user_stop(&user);
 }
 
@@ -167,7 +166,7 @@ int main(void)
 {
     kernel_start(2);
     const struct CMUnitTest tests[] = {
-        TEST(test_the_heap_against_a_model), TEST(test_sleepers_wake_in_time), TEST(test_timers),
+        TEST(test_the_heap_against_a_model),  TEST(test_sleepers_wake_in_time), TEST(test_timers),
         TEST(test_an_idle_hart_has_no_clock), TEST(test_equals_share_a_hart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,8 +258,7 @@ static status_t write_memory(struct context *c)
 
 static status_t wait_on_futex(struct context *c)
 {
-    return syscall_as(c->user.thread, SK_SYS_futex_wait, c->page + PAGE_SIZE, 1,
-                      SK_DEADLINE_NEVER);
+    return syscall_as(c->user.thread, SK_SYS_futex_wait, c->page + PAGE_SIZE, 1, SK_DEADLINE_NEVER);
 }
 
 static void prepare_resource(struct context *c)
@@ -267,13 +266,12 @@ static void prepare_resource(struct context *c)
     struct resource *resource;
     assert_int_equal(resource_create(c->user.job, SK_RESOURCE_ROOT, 0, 0, &resource), SK_OK);
     assert_int_equal(handle_add_new(c->user.process, &resource->object, &c->one), SK_OK);
-    assert_int_equal(syscall_as(c->user.thread, SK_SYS_resource_create, c->one, SK_RESOURCE_DMA,
-                                1ull << 32, 64),
-                     SK_OK);
+    assert_int_equal(
+        syscall_as(c->user.thread, SK_SYS_resource_create, c->one, SK_RESOURCE_DMA, 1ull << 32, 64),
+        SK_OK);
     c->two = (handle_t)value_of(c->user.thread, 0);
-    assert_int_equal(syscall_as(c->user.thread, SK_SYS_resource_create, c->one, SK_RESOURCE_IRQ, 1,
-                                8),
-                     SK_OK);
+    assert_int_equal(
+        syscall_as(c->user.thread, SK_SYS_resource_create, c->one, SK_RESOURCE_IRQ, 1, 8), SK_OK);
     c->many[0] = (handle_t)value_of(c->user.thread, 0);
     prepare_full(c);
 }

@@ -138,9 +138,12 @@ int main(void)
 {
     kernel_start(2);
     const struct CMUnitTest tests[] = {
-        TEST(test_stale_handles), TEST(test_a_slot_lives_often),
-        TEST(test_the_table_grows_to_its_budget), TEST(test_rights),
-        TEST(test_moves_are_all_or_nothing), TEST(test_room_is_charged_and_given_back),
+        TEST(test_stale_handles),
+        TEST(test_a_slot_lives_often),
+        TEST(test_the_table_grows_to_its_budget),
+        TEST(test_rights),
+        TEST(test_moves_are_all_or_nothing),
+        TEST(test_room_is_charged_and_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

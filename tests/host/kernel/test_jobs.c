@@ -44,8 +44,8 @@ static void test_a_killed_tree_ends_as_a_whole(void **state)
     handle_t watched;
     struct capability job = capability_make(&top.job->object, job_type.rights);
     assert_int_equal(handle_add(watcher.process, job, &watched), SK_OK);
-    assert_int_equal(syscall_as(watcher.thread, SK_SYS_object_wait, watched,
-                                SK_SIGNAL_TERMINATED, SK_DEADLINE_NEVER),
+    assert_int_equal(syscall_as(watcher.thread, SK_SYS_object_wait, watched, SK_SIGNAL_TERMINATED,
+                                SK_DEADLINE_NEVER),
                      BLOCKED);
     while (!job_kill_step(top.job)) {
         assert_true(is_blocked(watcher.thread));

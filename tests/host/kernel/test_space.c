@@ -52,8 +52,7 @@ static void test_overlap_and_ranges(void **state)
     assert_int_equal(map_at(&user, memory, 0, 1, SK_USER_LIMIT, fixed), SK_INVALID_ARGS);
     assert_int_equal(map_at(&user, memory, 0, 2, SK_USER_LIMIT - PAGE_SIZE, fixed),
                      SK_INVALID_ARGS);
-    assert_int_equal(map_at(&user, memory, 0, 1, SK_USER_BASE - PAGE_SIZE, fixed),
-                     SK_INVALID_ARGS);
+    assert_int_equal(map_at(&user, memory, 0, 1, SK_USER_BASE - PAGE_SIZE, fixed), SK_INVALID_ARGS);
     assert_int_equal(map_at(&user, memory, 0, 1, 0, SK_PROT_WRITE | SK_PROT_EXECUTE),
                      SK_INVALID_ARGS);
     user_stop(&user);
@@ -70,9 +69,8 @@ static void test_what_one_mapping_writes_another_reads(void **state)
     assert_true(user_write(user.thread, 0x100000 + PAGE_SIZE + 5, "hello", 6));
     assert_true(user_read(user.thread, 0x200005, text, 6));
     assert_string_equal(text, "hello");
-    assert_int_equal(syscall_as(user.thread, SK_SYS_memory_read, memory, PAGE_SIZE + 5,
-                                0x100000, 6),
-                     SK_OK);
+    assert_int_equal(
+        syscall_as(user.thread, SK_SYS_memory_read, memory, PAGE_SIZE + 5, 0x100000, 6), SK_OK);
     assert_true(user_read(user.thread, 0x100000, text, 6));
     assert_string_equal(text, "hello");
     /* A write to what may only be read ends the process. */
@@ -242,9 +240,9 @@ static void test_rights_bound_protection(void **state)
 {
     struct user user = user_start(16);
     handle_t memory = memory_of(&user, 2);
-    assert_int_equal(syscall_as(user.thread, SK_SYS_handle_duplicate, memory,
-                                SK_RIGHT_READ | SK_RIGHT_MAP),
-                     SK_OK);
+    assert_int_equal(
+        syscall_as(user.thread, SK_SYS_handle_duplicate, memory, SK_RIGHT_READ | SK_RIGHT_MAP),
+        SK_OK);
     handle_t readable = (handle_t)value_of(user.thread, 0);
     assert_int_equal(map_at(&user, readable, 0, 1, 0, RW), SK_ACCESS_DENIED);
     assert_int_equal(map_at(&user, readable, 0, 1, 0x100000, SK_PROT_READ | SK_MAP_FIXED), SK_OK);
@@ -379,11 +377,16 @@ int main(void)
 {
     kernel_start(2);
     const struct CMUnitTest tests[] = {
-        TEST(test_overlap_and_ranges),      TEST(test_what_one_mapping_writes_another_reads),
-        TEST(test_no_stale_translation),    TEST(test_stale_after_coming_back),
-        TEST(test_identifiers_are_used_again), TEST(test_absence_is_forgotten),
-        TEST(test_new_code_is_fetched),     TEST(test_rights_bound_protection),
-        TEST(test_against_a_model),         TEST(test_memory_outlives_its_handle),
+        TEST(test_overlap_and_ranges),
+        TEST(test_what_one_mapping_writes_another_reads),
+        TEST(test_no_stale_translation),
+        TEST(test_stale_after_coming_back),
+        TEST(test_identifiers_are_used_again),
+        TEST(test_absence_is_forgotten),
+        TEST(test_new_code_is_fetched),
+        TEST(test_rights_bound_protection),
+        TEST(test_against_a_model),
+        TEST(test_memory_outlives_its_handle),
         TEST(test_over_budget_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,9 +14,9 @@
 #define HOST_RAM_BYTES (64ull << 20)
 
 struct arch_space {
-    paddr_t root;    /* [I] */
-    uint32_t asid;   /* [I] 0: shared by all spaces without one of their own */
-    struct job *job; /* [I] pays for tables; borrowed */
+    paddr_t root;                /* [I] */
+    uint32_t asid;               /* [I] 0: shared by all spaces without one of their own */
+    struct job *job;             /* [I] pays for tables; borrowed */
     _Atomic uint32_t generation; /* counts flushes */
     uint32_t seen[HARTS_MAX];    /* each hart its own */
 };
