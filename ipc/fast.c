@@ -90,7 +90,7 @@ ALWAYS_INLINE void await(struct thread *self, struct spinlock *lock, uint64_t de
     store_relaxed(&self->state, THREAD_BLOCKED);
     self->reply_status = SK_OK;
     self->wait.cancel = cancel;
-    self->wait.sequence++;
+    store_relaxed(&self->wait.sequence, self->wait.sequence + 1);
     store_relaxed(&self->lazy_ns, deadline);
     store_relaxed(&self->wait.lock, lock);
 }
