@@ -3,7 +3,7 @@
  * The parts of the net service, all on its one thread:
  *
  *   main.c      requests of programs, and the loop
- *   session.c, tcp_socket.c, udp_socket.c   programs' sockets (session.h)
+ *   session.c, tcp_*.c, udp_socket.c   programs' sockets (session.h)
  *   link.c      the network device, as lwIP's netif
  *   config.c    the address: DHCP or ip=; what is said about it
  *   timers.c    lwIP's timers, each only while it has something to time

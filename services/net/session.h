@@ -123,10 +123,22 @@ uint32_t socket_pending(struct net_socket *socket);
 status_t status_of(err_t error);
 ip_addr_t address_to_lwip(const struct sk_net_address *address);
 
-/* --- tcp_socket.c --- */
+/* --- tcp_listener.c --- */
 
 status_t tcp_socket_listen(struct net_session *session, const struct sk_net_address *address,
                            uint32_t backlog, uint32_t *slot);
+/*
+ * Gives parked connections sockets, as far as there are any; not from within lwIP. A connection is parked
+ * when its listener's backlog or its session's sockets are exhausted: the peer is connected and waits.
+ */
+void tcp_socket_admit(struct net_session *session);
+/* The listener ends: parked connections are reset. */
+void tcp_listener_forget(struct net_socket *listener);
+
+/* --- tcp_socket.c --- */
+
+/* Makes the pcb the socket's. */
+void tcp_socket_attach(struct net_socket *socket, struct tcp_pcb *pcb);
 status_t tcp_socket_connect(struct net_session *session, const struct sk_net_address *address,
                             uint32_t *slot);
 /* The program named the socket: takes note of what it read, wrote and requested. */
@@ -138,12 +150,6 @@ void tcp_socket_abort(struct net_socket *socket);
  * none starves while others are quick. False: none waits.
  */
 bool tcp_socket_retry_one(void);
-
-/*
- * Gives parked connections sockets, as far as there are any; not from within lwIP. A connection is parked
- * when its listener's backlog or its session's sockets are exhausted: the peer is connected and waits.
- */
-void tcp_socket_admit(struct net_session *session);
 
 /* TSO: how many wire segments lwIP hands down in one; 1 without TSO. Set by the link. */
 extern uint32_t tcp_socket_bundle;

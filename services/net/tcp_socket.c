@@ -23,11 +23,6 @@ _Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its wa
 /* What may still be on its way is at most this when the peer announced that window. */
 #define BUNDLES_IN_WINDOW 4u
 
-/* Connections that wait without a socket, over all listeners. Each may pin one receive buffer. */
-#define PARKED_MAX 48u
-
-static uint32_t parked_total;
-
 static void set_starved(struct net_socket *socket, bool is_starved)
 {
     tcp_socket_starved += (uint32_t)is_starved - (uint32_t)socket->is_starved;
@@ -40,72 +35,6 @@ static void end_pending(struct net_socket *socket)
     if (socket->is_pending_accept) {
         socket->is_pending_accept = false;
         socket->listener->pending--;
-    }
-}
-
-/* --- Parked connections: lwIP's only, their argument is the listener --- */
-
-static void parked_error(void *arg, err_t error)
-{
-    struct net_socket *listener = arg;
-
-    listener->parked--;
-    parked_total--;
-}
-
-/* Bytes stay with lwIP, which offers them again; who ends before it had its turn is forgotten. */
-static err_t parked_received(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t error)
-{
-    if (p == NULL) {
-        tcp_abort(pcb);
-        return ERR_ABRT;
-    }
-    return ERR_MEM;
-}
-
-/* One that has waited long: lwIP puts new and busy connections in front. */
-static struct tcp_pcb *parked_of(const struct net_socket *listener)
-{
-    struct tcp_pcb *found = NULL;
-
-    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb != NULL; pcb = pcb->next) {
-        if (pcb->callback_arg == listener && pcb->recv == parked_received) {
-            found = pcb;
-        }
-    }
-    LWIP_ASSERT("parked connections are counted", found != NULL);
-    return found;
-}
-
-static err_t park(struct net_socket *listener, struct tcp_pcb *pcb)
-{
-    if (parked_total == PARKED_MAX) {
-        return ERR_MEM; /* lwIP resets it */
-    }
-    listener->parked++;
-    parked_total++;
-    tcp_arg(pcb, listener);
-    tcp_recv(pcb, parked_received);
-    tcp_err(pcb, parked_error);
-    return ERR_OK;
-}
-
-static void listener_forget(struct net_socket *listener)
-{
-    struct net_session *session = listener->session;
-    struct net_socket **link = &session->listeners;
-
-    while (*link != listener) {
-        link = &(*link)->next_listener;
-    }
-    *link = listener->next_listener;
-    for (uint32_t i = 0; i < session->slots; i++) {
-        if (session->sockets[i].listener == listener) {
-            session->sockets[i].is_pending_accept = false;
-        }
-    }
-    while (listener->parked > 0) {
-        tcp_abort(parked_of(listener)); /* parked_error counts it */
     }
 }
 
@@ -132,7 +61,7 @@ void tcp_socket_abort(struct net_socket *socket)
 
     end_pending(socket);
     if (socket->kind == NET_LISTENER) {
-        listener_forget(socket);
+        tcp_listener_forget(socket);
     }
     if (pcb != NULL) {
         detach(socket);
@@ -370,7 +299,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t error)
     return ERR_OK;
 }
 
-static void attach(struct net_socket *socket, struct tcp_pcb *pcb)
+void tcp_socket_attach(struct net_socket *socket, struct tcp_pcb *pcb)
 {
     socket->tcp = pcb;
     tcp_arg(pcb, socket);
@@ -379,100 +308,6 @@ static void attach(struct net_socket *socket, struct tcp_pcb *pcb)
     tcp_poll(pcb, on_poll, 1);
     tcp_err(pcb, on_error);
     tcp_nagle_disable(pcb); /* the program decides: it commits what belongs together at once */
-}
-
-/* Gives a connection a socket of the listener's session. False: there is none, or no backlog left. */
-static bool admit(struct net_socket *listener, struct tcp_pcb *pcb)
-{
-    struct net_socket *socket = NULL;
-
-    if (listener->pending < listener->backlog) {
-        socket = socket_alloc(listener->session, NET_TCP);
-    }
-    if (socket == NULL) {
-        return false;
-    }
-    attach(socket, pcb);
-    socket->is_pending_accept = true;
-    socket->listener = listener;
-    listener->pending++;
-    socket->shared->parent = listener->slot;
-    socket_publish(socket, SK_NET_OPEN, &pcb->local_ip, pcb->local_port, &pcb->remote_ip,
-                   pcb->remote_port);
-    socket_tell(socket);
-    return true;
-}
-
-/* lwIP: a connection was made to a listener. */
-static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t error)
-{
-    struct net_socket *listener = arg;
-
-    if (pcb == NULL || error != ERR_OK) {
-        return ERR_VAL; /* lwIP was out of memory, and has dropped it */
-    }
-    if (!admit(listener, pcb)) {
-        return park(listener, pcb);
-    }
-    return ERR_OK;
-}
-
-void tcp_socket_admit(struct net_session *session)
-{
-    for (struct net_socket *l = session->listeners; l != NULL; l = l->next_listener) {
-        while (l->parked > 0) {
-            struct tcp_pcb *pcb = parked_of(l);
-            if (!admit(l, pcb)) {
-                break;
-            }
-            l->parked--;
-            parked_total--;
-            if (pcb->refused_data != NULL) {
-                tcp_process_refused_data(pcb);
-            }
-        }
-    }
-}
-
-status_t tcp_socket_listen(struct net_session *session, const struct sk_net_address *address,
-                           uint32_t backlog, uint32_t *slot)
-{
-    ip_addr_t ip = address_to_lwip(address);
-
-    if (backlog < 1 || backlog > TCP_DEFAULT_LISTEN_BACKLOG) {
-        return SK_INVALID_ARGS;
-    }
-    struct tcp_pcb *pcb = tcp_new();
-    if (pcb == NULL) {
-        return SK_BUSY;
-    }
-    ip_set_option(pcb,
-                  SOF_REUSEADDR); /* connections of an earlier listener do not stand in the way */
-    err_t error = tcp_bind(pcb, &ip, address->port);
-    if (error != ERR_OK) {
-        tcp_abort(pcb);
-        return status_of(error);
-    }
-    struct tcp_pcb *listening = tcp_listen_with_backlog_and_err(pcb, TCP_DEFAULT_LISTEN_BACKLOG,
-                                                                &error);
-    if (listening == NULL) {
-        tcp_abort(pcb);
-        return status_of(error);
-    }
-    struct net_socket *socket = socket_alloc(session, NET_LISTENER);
-    if (socket == NULL) {
-        tcp_close(listening);
-        return SK_BUSY;
-    }
-    socket->tcp = listening;
-    tcp_arg(listening, socket);
-    tcp_accept(listening, on_accept);
-    socket->backlog = (uint16_t)backlog;
-    socket->next_listener = session->listeners;
-    session->listeners = socket;
-    socket_publish(socket, SK_NET_LISTENING, &ip, listening->local_port, IP4_ADDR_ANY, 0);
-    *slot = socket->slot;
-    return SK_OK;
 }
 
 status_t tcp_socket_connect(struct net_session *session, const struct sk_net_address *address,
@@ -492,7 +327,7 @@ status_t tcp_socket_connect(struct net_session *session, const struct sk_net_add
         tcp_abort(pcb);
         return SK_BUSY;
     }
-    attach(socket, pcb);
+    tcp_socket_attach(socket, pcb);
     err_t error = tcp_connect(pcb, &ip, address->port, on_connected);
     if (error != ERR_OK) {
         tcp_socket_abort(socket);
