@@ -3,7 +3,7 @@
  * Events and timers: one bit each, taken by whoever waits for it.
  *
  * Owns: their memory. Lock: object.own_lock. A timer's sequence outlives it, so an expiry under way
- * never hits the next life of the memory. Tests: tests/host/ipc/test_event.c.
+ * never hits the next life of the memory. Tests: tests/host/ipc/test_waitset.c.
  */
 #include <kernel/deadline.h>
 #include <kernel/event.h>

@@ -3,7 +3,7 @@
  * Messages: reading one from its sender, delivering it, keeping it queued.
  *
  * Owns: message memory, each hart's bounce buffer during one system call, and the list of dead
- * messages. Tests: tests/host/ipc/test_message.c.
+ * messages. Tests: tests/host/ipc/.
  */
 #include <string.h>
 

@@ -4,7 +4,7 @@
  *
  * Owns: chunks of frames, never given back. Free objects are chained through a word behind the
  * object, so that nothing of the object itself changes while it is free. Lock: cache.lock.
- * Tests: tests/host/kernel/test_cache.c.
+ * Tests: tests/host/kernel/test_page.c.
  */
 #include <arch/mmu.h>
 #include <kernel/page.h>

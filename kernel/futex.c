@@ -4,7 +4,7 @@
  *
  * Owns: a table of buckets, and the reference of each waiting thread to its memory object. Lock: one per bucket (LOCK_FUTEX). The word is compared under the bucket's
  * lock, and a waker takes the same lock after the word was changed, so no wake-up is lost.
- * Tests: tests/host/kernel/test_futex.c.
+ * Tests: tests/host/ipc/test_waitset.c.
  */
 #include <kernel/futex.h>
 #include <kernel/process.h>

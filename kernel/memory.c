@@ -5,7 +5,7 @@
  * An anonymous object of few pages keeps their frames in itself; a larger one has a table of frames,
  * and above 2 MiB a table of tables. Owns: those frames, unless the object is fixed. Lock:
  * memory.lock. Freeing many frames is left to kernel_exit, in steps. Tests:
- * tests/host/kernel/test_memory.c.
+ * tests/host/kernel/test_space.c.
  */
 #include <string.h>
 

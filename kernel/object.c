@@ -3,7 +3,7 @@
  * Kernel objects: the two counts, observers, ids.
  *
  * Owns the count of live objects by type. Locks: object->lock (LOCK_OBJECT) for observers.
- * Tests: tests/host/kernel/test_object.c.
+ * Tests: tests/host/kernel/test_failures.c, tests/qemu/kernel/.
  */
 #include <kernel/job.h>
 #include <kernel/object.h>

@@ -3,7 +3,7 @@
  * Processes: creation, and their end in bounded steps.
  *
  * Owns: process memory, the list of all processes, each hart's reaper list. Locks: process.lock for
- * threads and state, process_list_lock for the list. Tests: tests/host/kernel/test_process.c.
+ * threads and state, process_list_lock for the list. Tests: tests/host/kernel/race.c, tests/host/ipc/.
  */
 #include <string.h>
 

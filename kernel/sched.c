@@ -5,7 +5,7 @@
  * Owns: the run queues, each hart's `current` and what its clock is set to. Lock:
  * hart.runqueue_lock. No lost wake-up: a hart says that it is idle before it looks at all queues for
  * the last time; whoever queues looks for idle harts afterwards (the fences are marked A and B).
- * Tests: tests/host/kernel/test_sched.c.
+ * Tests: tests/host/kernel/race.c, tests/host/ipc/.
  */
 #include <arch/irq.h>
 #include <arch/mmu.h>

@@ -2,7 +2,7 @@
 /*
  * Where system calls and user faults arrive, and how their results get into registers.
  *
- * Context: a trap from user mode; no lock held. Tests: tests/host/kernel/test_syscall.c.
+ * Context: a trap from user mode; no lock held. Tests: tests/host/kernel/race.c, tests/host/ipc/.
  */
 #include <string.h>
 

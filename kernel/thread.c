@@ -3,7 +3,8 @@
  * Threads: creation, suspension, death, priority lending.
  *
  * Owns: thread memory and thread_slots. Lock: thread.lock (LOCK_THREAD). Killing races with nothing:
- * only the hart that runs a thread, or next would, ends it. Tests: tests/host/kernel/test_thread.c.
+ * only the hart that runs a thread, or next would, ends it. Tests: tests/host/kernel/race.c,
+ * tests/host/ipc/.
  */
 #include <kernel/clock.h>
 #include <kernel/page.h>

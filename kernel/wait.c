@@ -3,7 +3,7 @@
  * Blocking: how a wait begins and the two ways it ends.
  *
  * Owns: thread.wait and thread.deadline. Lock: the one the wait names. Tests:
- * tests/host/kernel/test_wait.c.
+ * tests/host/kernel/race.c, tests/host/ipc/.
  */
 #include <kernel/panic.h>
 #include <kernel/sched.h>

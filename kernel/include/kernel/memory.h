@@ -6,7 +6,7 @@
  * is contiguous, committed, and its frames are also held by the DMA resource it came from. PHYSICAL
  * is device registers or RAM that boot handed out (boot archive, device tree): not owned. Frames go
  * back only when the last reference (handle, mapping) is gone. Lock: memory.lock (LOCK_MEMORY).
- * Tests: tests/host/kernel/test_memory.c.
+ * Tests: tests/host/kernel/test_space.c.
  */
 #ifndef KERNEL_MEMORY_H
 #define KERNEL_MEMORY_H

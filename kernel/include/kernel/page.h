@@ -5,7 +5,7 @@
  * Frames: a buddy allocator over all RAM ranges, with a small cache of single frames per hart in
  * front, so that page faults of different harts share no lock. Caches: memory for kernel objects of
  * one size, which keeps its type for ever (freed objects go back to their own cache only).
- * Locks: LOCK_PAGES, LOCK_CACHE. Tests: tests/host/kernel/test_page.c, test_cache.c.
+ * Locks: LOCK_PAGES, LOCK_CACHE. Tests: tests/host/kernel/test_page.c.
  */
 #ifndef KERNEL_PAGE_H
 #define KERNEL_PAGE_H
