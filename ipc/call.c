@@ -90,12 +90,9 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
     struct spinlock *lock = endpoint->object.lock;
     struct thread *receiver;
     status_t status;
-    if (deadline == SK_DEADLINE_POLL) {
-        return SK_TIMED_OUT;
-    }
     lock_acquire(lock);
-    if (peer->closed) {
-        status = SK_PEER_CLOSED;
+    if (peer->closed || deadline == SK_DEADLINE_POLL) {
+        status = peer->closed ? SK_PEER_CLOSED : SK_TIMED_OUT;
         goto out;
     }
     self->call.sequence++;

@@ -8,7 +8,7 @@
  * so that the next owner starts clean.
  *
  * Owns: the table of objects by source. Locks: interrupt_table_lock for the table, the object's lock
- * for its state. Tests: tests/host/kernel/test_interrupt.c.
+ * for its state. Tests: tests/host/kernel/test_failures.c, tests/qemu/kernel/.
  */
 #include <arch/irq.h>
 #include <kernel/hart.h>
@@ -53,7 +53,9 @@ static void interrupt_orphan(struct object *object)
     }
     interrupt->pending = false;
     irq_disable(interrupt->source, interrupt->target);
-    interrupt_table[interrupt->source] = NULL;
+    if (interrupt_table[interrupt->source] == interrupt) {
+        interrupt_table[interrupt->source] = NULL;
+    }
     lock_release(object->lock);
     lock_release(&interrupt_table_lock);
 }

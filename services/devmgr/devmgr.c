@@ -327,9 +327,6 @@ static void name_service(const struct driver_manifest *driver, char *name)
 
 static void start_device(const struct driver_manifest *driver, const struct device *device)
 {
-    if (driver->virtio != 0 && probe_virtio(device) != driver->virtio) {
-        return;
-    }
     if (found_count == DEVICES_MAX) {
         printf("%s: too many devices\n", device->path);
         return;
@@ -351,14 +348,37 @@ static void start_device(const struct driver_manifest *driver, const struct devi
     }
 }
 
-static void start_drivers(void)
+/* Starts the first driver that is for the device where the walk is. */
+static void start_driver_for(struct device_walk *walk)
 {
+    uint32_t virtio_id = VIRTIO_DEVICE_NONE;
+    bool probed = false;
     for (uint32_t i = 0; i < driver_count; i++) {
         struct device device;
-        int node = -1;
-        while (device_next(tree, &drivers[i], &node, &device) == SK_OK) {
-            start_device(&drivers[i], &device);
+        if (!device_matches(walk, &drivers[i])) {
+            continue;
         }
+        device_describe(walk, &drivers[i], &device);
+        if (drivers[i].virtio != 0) {
+            virtio_id = probed ? virtio_id : probe_virtio(&device);
+            probed = true;
+            if (virtio_id == VIRTIO_DEVICE_NONE) {
+                return; /* an empty transport, for whatever driver */
+            }
+            if (virtio_id != drivers[i].virtio) {
+                continue;
+            }
+        }
+        start_device(&drivers[i], &device);
+        return;
+    }
+}
+
+static void start_drivers(void)
+{
+    struct device_walk walk = {.tree = tree};
+    while (device_next(&walk)) {
+        start_driver_for(&walk);
     }
 }
 

@@ -17,6 +17,7 @@
 #define MATCH_RANGES_MAX 2u
 #define MATCH_INTERRUPTS_MAX 2u
 #define MATCH_PATH_MAX 64u
+#define MATCH_DEPTH_MAX 12u /* deeper nodes are no devices of ours */
 
 /* One driver's manifest: etc/drivers/NAME.driver (docs/howto/add-a-driver.md has the grammar). */
 struct driver_manifest {
@@ -51,11 +52,22 @@ struct device {
     int node; /* offset in the tree */
 };
 
-/*
- * Walks the enabled devices that a driver is compatible with: start with *node = -1. NOT_FOUND at
- * the end. `tree` has been checked with fdt_check_full.
- */
-status_t device_next(const void *tree, const struct driver_manifest *driver, int *node,
+/* A walk over the tree: where it is, and the nodes above. Zero-filled but for `tree` at the start. */
+struct device_walk {
+    const void *tree; /* has been checked with fdt_check_full */
+    int node, depth;
+    int above[MATCH_DEPTH_MAX]; /* above[depth] is the node itself */
+    const char *compatible;     /* of the node: strings, one after the other */
+    int compatible_length;
+    uint32_t plic; /* phandle of an interrupt controller that is known to be a PLIC, 0: none yet */
+};
+
+/* Goes on to the next enabled node that is compatible with something; false at the end. */
+bool device_next(struct device_walk *walk);
+/* True if the driver is for the device where the walk is. */
+bool device_matches(const struct device_walk *walk, const struct driver_manifest *driver);
+/* What the driver is to know of it: as many ranges and interrupts as it asks for, at most. */
+void device_describe(struct device_walk *walk, const struct driver_manifest *driver,
                      struct device *device);
 /* A property of one cell; false if the node has none. */
 bool device_property(const void *tree, const struct device *device, const char *name,

@@ -17,18 +17,19 @@ static uint64_t read_cells(const fdt32_t *cells, int count)
     return value;
 }
 
-/* Translates an address of `bus`'s children to the root's (section 2.3.8); false if no range of a
- * bus on the way holds it. */
-static bool translate(const void *tree, int bus, uint64_t *address)
+/* Translates an address of the children of the node at `depth` to the root's (section 2.3.8); false if
+ * no range of a bus on the way holds it. */
+static bool translate(const struct device_walk *walk, int depth, uint64_t *address)
 {
-    for (int parent; bus > 0; bus = parent) {
-        int length;
+    const void *tree = walk->tree;
+    for (; depth > 0; depth--) {
+        int length, bus = walk->above[depth];
         const fdt32_t *ranges = fdt_getprop(tree, bus, "ranges", &length);
-        parent = fdt_parent_offset(tree, bus);
-        if (ranges == NULL || parent < 0) {
+        if (ranges == NULL) {
             return false;
         }
-        int child = fdt_address_cells(tree, bus), above = fdt_address_cells(tree, parent);
+        int child = fdt_address_cells(tree, bus);
+        int above = fdt_address_cells(tree, walk->above[depth - 1]);
         int size = fdt_size_cells(tree, bus);
         if (child < 1 || above < 1 || size < 1 || child > 2 || above > 2 || size > 2) {
             return false;
@@ -51,12 +52,11 @@ static bool translate(const void *tree, int bus, uint64_t *address)
     return true;
 }
 
-static void read_ranges(const void *tree, int node, int parent, uint32_t most,
-                        struct device *device)
+static void read_ranges(const struct device_walk *walk, uint32_t most, struct device *device)
 {
-    int length;
-    const fdt32_t *reg = fdt_getprop(tree, node, "reg", &length);
-    int address = fdt_address_cells(tree, parent), size = fdt_size_cells(tree, parent);
+    int length, parent = walk->above[walk->depth - 1];
+    const fdt32_t *reg = fdt_getprop(walk->tree, walk->node, "reg", &length);
+    int address = fdt_address_cells(walk->tree, parent), size = fdt_size_cells(walk->tree, parent);
     if (reg == NULL || address < 1 || address > 2 || size < 1 || size > 2) {
         return;
     }
@@ -65,50 +65,61 @@ static void read_ranges(const void *tree, int node, int parent, uint32_t most,
         struct device_range range = {read_cells(reg + at / 4, address),
                                      read_cells(reg + at / 4 + address, size)};
         if (range.size == 0 || range.base + range.size < range.base ||
-            !translate(tree, parent, &range.base)) {
+            !translate(walk, walk->depth - 1, &range.base)) {
             return;
         }
         device->ranges[device->range_count++] = range;
     }
 }
 
-/* The node whose interrupts these are (section 2.4): the property may stand further up. */
-static int interrupt_parent(const void *tree, int node)
+/* The phandle of the node whose interrupts these are (section 2.4): the property may stand further
+ * up. 0: there is none. */
+static uint32_t interrupt_parent(const struct device_walk *walk)
 {
-    for (; node >= 0; node = fdt_parent_offset(tree, node)) {
+    for (int depth = walk->depth; depth >= 0; depth--) {
         int length;
-        const fdt32_t *phandle = fdt_getprop(tree, node, "interrupt-parent", &length);
+        const fdt32_t *phandle = fdt_getprop(walk->tree, walk->above[depth], "interrupt-parent",
+                                             &length);
         if (phandle != NULL && length == 4) {
-            return fdt_node_offset_by_phandle(tree, fdt32_to_cpu(*phandle));
+            return fdt32_to_cpu(*phandle);
         }
     }
-    return -1;
+    return 0;
 }
 
-static bool is_plic(const void *tree, int node)
+/* Devices mostly share one controller: it is looked for once. */
+static bool is_plic(struct device_walk *walk, uint32_t phandle)
 {
-    return node >= 0 && (fdt_node_check_compatible(tree, node, "riscv,plic0") == 0 ||
-                         fdt_node_check_compatible(tree, node, "sifive,plic-1.0.0") == 0 ||
-                         fdt_node_check_compatible(tree, node, "thead,c900-plic") == 0);
+    static const char *const kinds[] = {"riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic"};
+    if (phandle == 0 || phandle == walk->plic) {
+        return phandle != 0;
+    }
+    int node = fdt_node_offset_by_phandle(walk->tree, phandle);
+    for (size_t i = 0; node >= 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (fdt_node_check_compatible(walk->tree, node, kinds[i]) == 0) {
+            walk->plic = phandle;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Interrupt specifiers of one cell, which is what a PLIC has. */
-static void read_interrupts(const void *tree, int node, uint32_t most, struct device *device)
+static void read_interrupts(struct device_walk *walk, uint32_t most, struct device *device)
 {
     int length;
-    const fdt32_t *cells = fdt_getprop(tree, node, "interrupts", &length);
+    const fdt32_t *cells = most > 0 ? fdt_getprop(walk->tree, walk->node, "interrupts", &length)
+                                    : NULL;
     if (cells != NULL) {
-        if (!is_plic(tree, interrupt_parent(tree, node))) {
-            return;
-        }
-        for (int i = 0; i < length / 4 && device->interrupt_count < most; i++) {
+        bool known = is_plic(walk, interrupt_parent(walk));
+        for (int i = 0; known && i < length / 4 && device->interrupt_count < most; i++) {
             device->interrupts[device->interrupt_count++] = fdt32_to_cpu(cells[i]);
         }
         return;
     }
-    cells = fdt_getprop(tree, node, "interrupts-extended", &length);
+    cells = fdt_getprop(walk->tree, walk->node, "interrupts-extended", &length);
     for (int i = 0; cells != NULL && i + 1 < length / 4 && device->interrupt_count < most; i += 2) {
-        if (!is_plic(tree, fdt_node_offset_by_phandle(tree, fdt32_to_cpu(cells[i])))) {
+        if (!is_plic(walk, fdt32_to_cpu(cells[i]))) {
             return;
         }
         device->interrupts[device->interrupt_count++] = fdt32_to_cpu(cells[i + 1]);
@@ -122,42 +133,62 @@ static bool is_enabled(const void *tree, int node)
     return status == NULL || strcmp(status, "okay") == 0 || strcmp(status, "ok") == 0;
 }
 
-static bool is_compatible(const void *tree, int node, const struct driver_manifest *driver)
+/* The path, or as much of its end as fits. */
+static void read_path(const struct device_walk *walk, struct device *device)
+{
+    char path[256] = "";
+    size_t length = 0;
+    for (int depth = 1; depth <= walk->depth; depth++) {
+        int size;
+        const char *name = fdt_get_name(walk->tree, walk->above[depth], &size);
+        if (name == NULL || length + 1 + (size_t)size >= sizeof path) {
+            break;
+        }
+        path[length++] = '/';
+        memcpy(path + length, name, (size_t)size + 1);
+        length += (size_t)size;
+    }
+    size_t skip = length >= sizeof device->path ? length - sizeof device->path + 1 : 0;
+    strcpy(device->path, path + skip);
+}
+
+bool device_next(struct device_walk *walk)
+{
+    for (;;) {
+        walk->node = fdt_next_node(walk->tree, walk->node, &walk->depth);
+        if (walk->node < 0 || walk->depth < 1) {
+            return false;
+        }
+        if (walk->depth >= (int)MATCH_DEPTH_MAX) {
+            continue;
+        }
+        walk->above[walk->depth] = walk->node;
+        walk->compatible = fdt_getprop(walk->tree, walk->node, "compatible",
+                                       &walk->compatible_length);
+        if (walk->compatible != NULL && is_enabled(walk->tree, walk->node)) {
+            return true;
+        }
+    }
+}
+
+bool device_matches(const struct device_walk *walk, const struct driver_manifest *driver)
 {
     for (uint32_t i = 0; i < driver->compatible_count; i++) {
-        if (fdt_node_check_compatible(tree, node, driver->compatible[i]) == 0) {
+        if (fdt_stringlist_contains(walk->compatible, walk->compatible_length,
+                                    driver->compatible[i])) {
             return true;
         }
     }
     return false;
 }
 
-/* The path, or as much of its end as fits. */
-static void read_path(const void *tree, int node, struct device *device)
-{
-    char path[256];
-    if (fdt_get_path(tree, node, path, sizeof path) != 0) {
-        strcpy(path, "?");
-    }
-    size_t length = strlen(path);
-    size_t skip = length >= sizeof device->path ? length - sizeof device->path + 1 : 0;
-    strcpy(device->path, path + skip);
-}
-
-status_t device_next(const void *tree, const struct driver_manifest *driver, int *node,
+void device_describe(struct device_walk *walk, const struct driver_manifest *driver,
                      struct device *device)
 {
-    for (*node = fdt_next_node(tree, *node, NULL); *node >= 0;
-         *node = fdt_next_node(tree, *node, NULL)) {
-        if (is_compatible(tree, *node, driver) && is_enabled(tree, *node)) {
-            *device = (struct device){.node = *node};
-            read_path(tree, *node, device);
-            read_ranges(tree, *node, fdt_parent_offset(tree, *node), driver->ranges, device);
-            read_interrupts(tree, *node, driver->interrupts, device);
-            return SK_OK;
-        }
-    }
-    return SK_NOT_FOUND;
+    *device = (struct device){.node = walk->node};
+    read_path(walk, device);
+    read_ranges(walk, driver->ranges, device);
+    read_interrupts(walk, driver->interrupts, device);
 }
 
 bool device_property(const void *tree, const struct device *device, const char *name,

@@ -80,12 +80,15 @@ static void a_bad_manifest_is_refused_with_its_line(void **state)
 
 static uint32_t count_devices(const struct driver_manifest *driver, struct device *first)
 {
+    struct device_walk walk = {.tree = tree};
     struct device device;
     uint32_t count = 0;
-    int node = -1;
-    while (device_next(tree, driver, &node, &device) == SK_OK) {
-        if (count++ == 0) {
-            *first = device;
+    while (device_next(&walk)) {
+        if (device_matches(&walk, driver)) {
+            device_describe(&walk, driver, &device);
+            if (count++ == 0) {
+                *first = device;
+            }
         }
     }
     return count;
@@ -127,6 +130,7 @@ static void devices_of_visionfive2(void **state)
     assert_int_equal(value, 4);
     assert_int_equal(count_devices(&gmac, &device), 2);
     assert_int_equal(device.ranges[0].base, 0x16030000);
+    assert_string_equal(device.path, "/soc/ethernet@16030000");
     assert_int_equal(device.interrupt_count, 2);
     assert_int_equal(device.interrupts[0], 7);
 }
