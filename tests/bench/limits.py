@@ -16,7 +16,7 @@ LIMITS = {
     "size.image": 128 * 1024,
     "size.bootfs": 1024 * 1024,
     "boot.first_user": 15_000_000,
-    "boot.first_200": 40_000_000,
+    "boot.first_200": 20_000_000,
     "mem.smallest": 24,
     "idle.per_second": 5_000,
     "idle.timer_interrupts": 5,
