@@ -21,9 +21,9 @@ try:
         if verdict == "better":
             tap.note("%s is %d, better: ./run bench ipc --update-baseline keeps the gain" % (name, value))
     tap.equal(sorted(figures), sorted(baseline), "what is measured is what the baseline lists")
-    # Starting them moves some lines, never the same number; each call that took one would add 1,000.
+    # Starting them and a busy host's delays move some, never as many; one line in each call would be 1,000.
     moved = ipc_figures.lines_moved()
-    tap.ok(moved < 5, "pairs on two harts take no cache line from each other", "%.1f in 1000 calls" % moved)
+    tap.ok(moved < 50, "pairs on two harts take no cache line from each other", "%.1f in 1000 calls" % moved)
 except GuestError as error:
     tap.ok(False, "the benchmark runs to its end", str(error))
 sys.exit(tap.done())
