@@ -35,44 +35,40 @@ static bool member_deliver(struct member *member, struct thread *to)
     return shown != 0;
 }
 
-/* Takes a parked thread, or marks the member ready if there is none. Object lock held. */
-static struct thread *member_unpark(struct member *member)
+/* Takes a parked thread to be given what the member shows, if there is one. As long as it shows
+ * something it stays on the ready list, so that nobody parks meanwhile. Object lock held. */
+static struct thread *member_unpark(struct member *member, bool shows)
 {
     struct waitset *waitset = member->waitset;
     struct thread *thread = NULL;
     lock_acquire(waitset->object.lock);
-    if (!list_empty(&waitset->parked)) {
-        thread = list_first(&waitset->parked, struct thread, wait.link);
-        wait_end(thread);
+    if (!shows) {
+        list_remove(&member->ready_link);
     } else if (!list_linked(&member->ready_link)) {
         list_append(&waitset->ready, &member->ready_link);
+    }
+    if (shows && !list_empty(&waitset->parked)) {
+        thread = list_first(&waitset->parked, struct thread, wait.link);
+        wait_end(thread);
     }
     lock_release(waitset->object.lock);
     return thread;
 }
 
-/* Serves parked threads as long as the member shows something, then leaves it marked ready if it
- * still does. A level that no delivery takes is handed to one thread only. Object lock held. */
+/* Serves parked threads as long as the member shows something: a message or a signal that delivery
+ * takes goes to one, a level to every one of them. Object lock held. */
 void member_activate(struct observer *observer)
 {
     struct member *member = member_from_observer(observer);
-    const uint32_t once = SK_SIGNAL_PEER_CLOSED | SK_SIGNAL_TERMINATED;
-    bool more = true;
-    while (more && object_observe(observer->object, observer->signals) != 0) {
-        struct thread *thread = member_unpark(member);
+    for (;;) {
+        bool shows = object_observe(observer->object, observer->signals) != 0;
+        struct thread *thread = member_unpark(member, shows);
         if (thread == NULL) {
             return;
         }
         member_deliver(member, thread);
         thread_ready(thread);
-        more = (object_observe(observer->object, observer->signals) & ~once) != 0;
     }
-    uint32_t left = object_observe(observer->object, observer->signals);
-    lock_acquire(member->waitset->object.lock);
-    if (left != 0 && !list_linked(&member->ready_link)) {
-        list_append(&member->waitset->ready, &member->ready_link);
-    }
-    lock_release(member->waitset->object.lock);
 }
 
 /* Unlinks from the wait set and frees; unlinked from the object already. Object lock held. */
