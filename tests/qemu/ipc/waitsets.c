@@ -262,6 +262,38 @@ static void each_signal_wakes_one_of_many(void)
     close_all(events, COUNT(events));
 }
 
+static void take_one(void *argument)
+{
+    struct waiter *waiter = argument;
+    struct sk_in in = {.length = 0};
+    waiter->status = sk_channel_receive(waiter->set, &in, test_deadline());
+    test_equal(in.signals, SK_SIGNAL_PEER_CLOSED);
+    test_equal(in.key, 5);
+    atomic_fetch_add(waiter->taken, 1);
+}
+
+static void a_level_wakes_all_who_wait(void)
+{
+    handle_t set = make_waitset(), ends[2];
+    struct sk_thread threads[WAITERS];
+    struct waiter waiters[WAITERS];
+    _Atomic uint32_t taken = 0;
+    must(sk_channel_create(sk_self_job, &ends[0], &ends[1]));
+    test_status(sk_waitset_add(set, ends[0], SK_SIGNAL_READABLE | SK_SIGNAL_PEER_CLOSED, 5), SK_OK);
+    for (uint32_t i = 0; i < WAITERS; i++) {
+        waiters[i] = (struct waiter){set, &taken, SK_PENDING};
+        start_thread(&threads[i], take_one, &waiters[i]);
+        wait_blocked(threads[i].handle);
+    }
+    test_status(sk_handle_close(ends[1]), SK_OK);
+    for (uint32_t i = 0; i < WAITERS; i++) {
+        join_thread(&threads[i]);
+        test_status(waiters[i].status, SK_OK);
+    }
+    test_equal(atomic_load(&taken), WAITERS);
+    close_all((handle_t[]){set, ends[0]}, 2);
+}
+
 /* A member is closed, added and removed while others wait and signal. */
 static _Atomic bool stop;
 
@@ -379,6 +411,7 @@ void test_waitsets(void)
     self_case("wait set: members take turns", members_take_turns);
     self_case("wait set: removed means silent", removed_means_silent);
     self_case("wait set: each signal wakes one of many", each_signal_wakes_one_of_many);
+    self_case("wait set: a level wakes all who wait", a_level_wakes_all_who_wait);
     self_case("wait set: members come and go under load", members_come_and_go_under_load);
     self_case("wait set: calls arrive with the member's key", calls_arrive_with_the_members_key);
     self_case("wait set: one object in many sets", one_object_in_many_sets);
