@@ -24,6 +24,7 @@
 #define KERNEL_WRITER 1u /* no object has this id */
 #define ECHO_WRITER 3u   /* likewise */
 #define PORT_PATIENCE (10 * SK_SECOND)
+#define LAST_WORDS (300 * SK_MS) /* less than init waits for a service that it stops */
 #define CLIENTS_MAX 48u
 
 /* A client: what of its text waits or was lost. */
@@ -305,6 +306,25 @@ static status_t take_over_log(void)
     return status;
 }
 
+/* The system is being switched off: what has been said still leaves the machine. */
+static void drain(void)
+{
+    _Alignas(8) static uint8_t bytes[SK_MESSAGE_BYTES_MAX];
+    uint64_t deadline = sk_deadline_after(LAST_WORDS);
+    status_t status = SK_OK;
+    read_log();
+    pump();
+    while (status == SK_OK && (output.count > 0 || under_way > 0)) {
+        struct sk_in in = {.bytes = bytes, .capacity = sizeof bytes};
+        status = sk_channel_receive(port->endpoint, &in, deadline);
+        if (status == SK_OK) {
+            on_port(&in);
+            read_log();
+            pump();
+        }
+    }
+}
+
 int main(void)
 {
     static const struct sk_server_ops ops = {.connect = on_connect,
@@ -331,5 +351,9 @@ int main(void)
     if (status != SK_OK) {
         sk_die("cannot start: %s", sk_status_words(status));
     }
-    return sk_server_run(&server);
+    int exit_code = sk_server_run(&server);
+    if (exit_code == 0) {
+        drain();
+    }
+    return exit_code;
 }
