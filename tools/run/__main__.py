@@ -64,6 +64,12 @@ def make_parser(command):
         parser.add_argument("--timeout", type=float, default=0, metavar="S",
                             help="a test that takes longer than S seconds hangs "
                                  "(default: its own limit)")
+        parser.add_argument("--long", action="store_true",
+                            help="run the long tests of the suites instead (hours in all, each suite under "
+                                 "80 minutes); what has passed with the same sources is not repeated, so "
+                                 "the command may be ended and given again")
+        parser.add_argument("--fresh", action="store_true",
+                            help="with --long: repeat what has passed, too")
         parser.add_argument("suites", nargs="*", metavar="SUITE",
                             help="host, kernel, ipc, system, http, bench (default: all)")
     elif command == "bench":

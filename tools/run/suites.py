@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""./run test: builds, runs the suites through `meson test`, counts every TAP case."""
+"""./run test: builds, runs the suites through `meson test`, counts every TAP case.
+
+A suite's long tests are Meson's suite long-SUITE; only `./run test --long` runs them (long.py).
+"""
 import json
 import os
 import subprocess
@@ -7,6 +10,7 @@ import sys
 import time
 
 import build
+import long
 import packages
 import qemu
 import tap
@@ -28,12 +32,14 @@ GOOD = ("OK", "EXPECTEDFAIL")
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.before = 0  # tests, not cases, that need not run again
         self.notes = []
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.before += other.before
         self.notes += other.notes
 
     def case(self, verdict, where, name, reason=""):
@@ -85,16 +91,15 @@ def read_log(path):
     return count
 
 
-def run_suite(name, timeout):
-    """Runs one suite, passing Meson's lines on up to its own summary."""
-    folder, _ = SUITES[name]
-    logbase = "testlog-" + name
+def run_meson(folder, suite, timeout, tests=(), each_line=None):
+    """Runs a Meson suite, or some of its tests, passing Meson's lines on up to its own summary."""
+    logbase = "testlog-" + suite
     log = build.path(folder, "meson-logs", logbase + ".json")
     if os.path.exists(log):
         os.unlink(log)
     environment = dict(os.environ)
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--suite", name,
-               "--logbase", logbase]
+    command = ["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite,
+               "--logbase", logbase, *tests]
     if timeout:
         environment["SKERRY_TIMEOUT"] = str(timeout)
         command += ["--timeout-multiplier", str(max(1, int(timeout) // 60))]
@@ -106,6 +111,8 @@ def run_suite(name, timeout):
         for line in child.stdout:
             if line.startswith(("Ok:  ", "No suitable tests", "Summary of Failures")):
                 quiet = True
+            if each_line:
+                each_line(line)
             if not quiet and line.strip() and not line.startswith(("ninja:", ">>>")):
                 sys.stdout.write(line)
                 sys.stdout.flush()
@@ -117,7 +124,28 @@ def run_suite(name, timeout):
     if count.failed:
         count.notes.append("    consoles and messages: %s" % os.path.relpath(log[:-4] + "txt"))
     if status != 0 and not count.failed:
-        count.case(tap.FAIL, name, "meson test ended with status %d" % status)
+        count.case(tap.FAIL, suite, "meson test ended with status %d" % status)
+    return count
+
+
+def run_suite(name, options):
+    return run_meson(SUITES[name][0], name, options.timeout)
+
+
+def run_long_suite(name, options):
+    """The long tests of a suite, without those that have passed with these sources already."""
+    folder, suite = SUITES[name][0], "long-" + name
+    tests = long.tests_of(folder, suite)
+    record = long.Record(folder, options.fresh)
+    todo = [t for t in tests if t not in record.passed]
+    count = Count()
+    if len(todo) < len(tests):
+        count.notes.append("%s: %d of %d tests passed before with these sources (--fresh repeats them)"
+                           % (suite, len(tests) - len(todo), len(tests)))
+    count.before = len(tests) - len(todo)
+    if todo:
+        with long.Progress(record, suite, todo) as progress:
+            count.add(run_meson(folder, suite, options.timeout, todo, progress.line))
     return count
 
 
@@ -128,28 +156,38 @@ def choose(names):
     return [n for n in SUITES if n in names] or list(SUITES)
 
 
+def run_all(chosen, options):
+    """Returns the whole count, and a line for each suite."""
+    total, timings = Count(), []
+    for name in chosen:
+        began = time.monotonic()
+        count = run_long_suite(name, options) if options.long else run_suite(name, options)
+        minutes = (time.monotonic() - began) / 60
+        budget = long.BUDGET_MINUTES if options.long else SUITES[name][1]
+        if count.passed + count.failed + count.skipped + count.before or not options.long:
+            timings.append("%-8s %s; %.1f of %.1f minutes%s"
+                           % (name, count, minutes, budget,
+                              ", WARNING: over budget" if minutes > budget else ""))
+        total.add(count)
+    return total, timings
+
+
 def main(options):
+    if options.fresh and not options.long:
+        raise Stop("--fresh goes with --long", USAGE)
     chosen = choose(options.suites)
     wanted = [tool for name in chosen for tool in packages.TEST_WANTED.get(name, [])]
     packages.need(packages.TEST, options.offline, wanted)
     build.build(options.offline, {SUITES[name][0] for name in chosen})
-    total, timings = Count(), []
-    for name in chosen:
-        began = time.monotonic()
-        count = run_suite(name, options.timeout)
-        minutes, budget = (time.monotonic() - began) / 60, SUITES[name][1]
-        timings.append("%-7s %s; %.1f of %.1f minutes%s"
-                       % (name, count, minutes, budget,
-                          ", WARNING: over budget" if minutes > budget else ""))
-        total.add(count)
+    total, timings = run_all(chosen, options)
     print()
     for line in total.notes + timings:
         print(line)
     in_ci = os.environ.get("CI", "").lower() in ("1", "true", "yes")
     if in_ci and total.skipped:
         print("in CI a skipped test is a failure")
-    if not total.passed + total.failed + total.skipped:
+    if not total.passed + total.failed + total.skipped + total.before:
         say("no test ran")
     print(total, flush=True)
-    bad = total.failed or not total.passed or (in_ci and total.skipped)
+    bad = total.failed or not total.passed + total.before or (in_ci and total.skipped)
     return FAILED if bad else 0
