@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio network driver: serves "nicN" (<sk/protocol/nic.h>) to one client, over device.c.
+ * What all network drivers share, which is all but the device: serves "nicN" (<sk/protocol/nic.h>) to
+ * one client, over the functions of device.h. Owns the packet pool.
  *
  * Packets move only in before_wait, whatever woke the driver: received ones to the client's ring, the
  * client's to the device, buffers back to where they belong. The device's interrupts are asked for
@@ -14,7 +15,7 @@
 #include <sk/print.h>
 #include <sk/service.h>
 
-#include "net.h"
+#include "device.h"
 
 #define ROUNDS_MAX 16 /* then requests get their turn */
 
@@ -58,9 +59,9 @@ static void tx_return_packet(uint16_t first)
 static void restart_device(void)
 {
     nic.counters.resets++;
-    if (device_start(&nic.device, nic.driver.ranges[0].base) != SK_OK) {
+    if (device_start(&nic.device) != SK_OK) {
         printf("the device does not start\n");
-        virtio_mmio_fail(&nic.device.transport);
+        device_fail(&nic.device);
         nic.failed = true;
         return;
     }
@@ -206,7 +207,7 @@ static bool send_one(void)
     bool is_valid;
 
     /* A packet of as many buffers as there can be must fit, else it waits for the device. */
-    if (available == 0 || nic.device.tx.free_count < CHAIN_MAX) {
+    if (available == 0 || !device_tx_room(&nic.device)) {
         return false;
     }
     uint32_t count = read_packet(d, available, &good, &is_valid);
@@ -284,12 +285,12 @@ static bool pump(void)
 /* True: something happened between the last look and the wish for interrupts. */
 static bool ask_for_interrupts(void)
 {
-    bool again = virtq_interrupts_on(&nic.device.rx);
+    bool again = device_rx_interrupt_on(&nic.device);
 
     if (nic.device.tx_posted > 0 &&
         (atomic_load_explicit(&nic.rings->tx_starved, memory_order_relaxed) != 0 ||
-         nic.device.tx.free_count < CHAIN_MAX)) {
-        again |= virtq_interrupts_on(&nic.device.tx);
+         !device_tx_room(&nic.device))) {
+        again |= device_tx_interrupt_on(&nic.device);
     }
     return again;
 }
@@ -302,8 +303,7 @@ static bool before_wait(struct sk_server *server)
         return false;
     }
     sk_sleep_end(&nic.rings->driver_sleeps);
-    virtq_interrupts_off(&nic.device.rx);
-    virtq_interrupts_off(&nic.device.tx);
+    device_interrupts_off(&nic.device);
     while (rounds < ROUNDS_MAX && pump() && !nic.failed) {
         rounds++;
     }
@@ -312,7 +312,7 @@ static bool before_wait(struct sk_server *server)
         return !nic.failed;
     }
     bool starved = nic.device.rx_posted < RX_BUFFERS / 2;
-    bool room = nic.device.tx.free_count >= CHAIN_MAX;
+    bool room = device_tx_room(&nic.device);
     atomic_store_explicit(&nic.rings->rx_starved, starved, memory_order_relaxed);
     sk_sleep_begin(&nic.rings->driver_sleeps);
     return ask_for_interrupts() || (room && sk_ring_available(&nic.tx_submit) > 0) ||
@@ -321,18 +321,15 @@ static bool before_wait(struct sk_server *server)
 
 static void on_irq(struct sk_driver *driver, uint32_t index)
 {
-    uint32_t why = virtio_mmio_interrupt(&nic.device.transport);
+    uint32_t events = device_interrupt(&nic.device);
 
     nic.counters.interrupts++;
-    if ((why & VIRTIO_INTERRUPT_CONFIG) != 0) {
-        if (virtio_mmio_needs_reset(&nic.device.transport)) {
-            device_misbehaved();
-        }
-        device_read_link(&nic.device);
-        if (nic.client != NULL) {
-            atomic_store_explicit(&nic.rings->link_up, nic.device.link_up, memory_order_relaxed);
-            nic.to_wake = true;
-        }
+    if ((events & DEVICE_BROKEN) != 0) {
+        device_misbehaved();
+    }
+    if (events != 0 && nic.client != NULL) {
+        atomic_store_explicit(&nic.rings->link_up, nic.device.link_up, memory_order_relaxed);
+        nic.to_wake = true;
     }
 }
 
@@ -370,7 +367,7 @@ static status_t make_rings(struct sk_server *server, handle_t handles[4])
     uint64_t bytes = ring_bytes();
     uint64_t address;
     status_t status = sk_handle_duplicate(
-        device_pool_handle(), SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_MAP | SK_RIGHT_TRANSFER,
+        nic.device.pool.handle, SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_MAP | SK_RIGHT_TRANSFER,
         &handles[0]);
     if (status == SK_OK) {
         status = sk_memory_create(sk_self_job, bytes, SK_MEMORY_COMMIT, &handles[1]);
@@ -475,11 +472,11 @@ static void on_disconnect(struct sk_server *server, struct sk_client *client)
 
 static status_t init(struct sk_driver *driver)
 {
-    if (driver->range_count != 1 || driver->ranges[0].size < VIRTIO_MMIO_BYTES ||
-        driver->interrupt_count != 1) {
-        return SK_INVALID_ARGS;
+    nic.device.driver = driver;
+    status_t status = sk_dma_create(driver, POOL_BYTES, &nic.device.pool);
+    if (status == SK_OK) {
+        status = device_allocate(&nic.device);
     }
-    status_t status = device_allocate(driver);
     if (status != SK_OK) {
         return status;
     }
