@@ -3,7 +3,7 @@
  * The life of a driver: takes over what devmgr gave it, runs init, then serves interrupts and
  * clients in one loop. What devmgr gives: handles "mmio0", "mmio1" (register pages), "irq0", "irq1",
  * "dma", "control" (connections to its service arrive there), and arguments "mmio0=OFFSET,SIZE"
- * (where in its pages the registers lie) and "PROPERTY=NUMBER".
+ * (where in its pages the registers lie) and "PROPERTY=VALUE" (a number, a string, or "xx:xx" bytes).
  * One thread, no locks. Tests: the drivers' own, and tests/qemu.
  */
 #include <sk/driver.h>
@@ -33,6 +33,29 @@ uint32_t sk_driver_property(const struct sk_driver *driver, const char *name, ui
 {
     const char *value = argument(driver, name);
     return value == NULL ? missing : (uint32_t)strtoul(value, NULL, 0);
+}
+
+const char *sk_driver_text(const struct sk_driver *driver, const char *name)
+{
+    return argument(driver, name);
+}
+
+bool sk_driver_bytes(const struct sk_driver *driver, const char *name, uint8_t *bytes, size_t count)
+{
+    const char *value = argument(driver, name);
+
+    if (value == NULL || count == 0 || strlen(value) != 3 * count - 1) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        char *end;
+        unsigned long byte = strtoul(value + 3 * i, &end, 16);
+        if (end != value + 3 * i + 2 || (*end != ':' && *end != '\0')) {
+            return false;
+        }
+        bytes[i] = (uint8_t)byte;
+    }
+    return true;
 }
 
 status_t sk_dma_create(const struct sk_driver *driver, uint64_t size, struct sk_dma *dma)

@@ -23,8 +23,8 @@
 
 #define DRIVERS_MAX 16u
 #define DEVICES_MAX 32u
-#define ARGUMENTS_MAX (1u + MATCH_RANGES_MAX + MATCH_PROPERTIES_MAX)
-#define ARGUMENT_BYTES 64u
+#define ARGUMENTS_MAX (2u + MATCH_RANGES_MAX + MATCH_PROPERTIES_MAX)
+#define ARGUMENT_BYTES (MATCH_PROPERTY_NAME_MAX + MATCH_VALUE_MAX)
 
 /* Devices below 4 GiB reach no further, and QEMU's have no other limit to tell. */
 #define DMA_LIMIT ((uint64_t)1 << 32)
@@ -210,10 +210,9 @@ static void grant_properties(struct grant *grant, const struct driver_manifest *
                              const struct device *device)
 {
     for (uint32_t i = 0; i < driver->property_count; i++) {
-        char text[ARGUMENT_BYTES];
-        uint32_t value;
-        if (device_property(tree, device, driver->properties[i], &value)) {
-            snprintf(text, sizeof text, "%s=%lu", driver->properties[i], (unsigned long)value);
+        char text[ARGUMENT_BYTES], value[MATCH_VALUE_MAX];
+        if (device_property(tree, device, driver->properties[i], value)) {
+            snprintf(text, sizeof text, "%s=%s", driver->properties[i], value);
             add_argument(grant, text);
         }
     }

@@ -65,16 +65,18 @@ static bool take_budget(struct reader *reader, const char *word)
     return refuse(reader, "unknown kind of budget:", word);
 }
 
-static bool take_list(struct reader *reader, char **words, uint32_t count,
-                      char (*names)[MATCH_NAME_MAX], uint32_t most, uint32_t *total)
+/* Words into an array of `most` names of `size` bytes each. */
+static bool take_list(struct reader *reader, char **words, uint32_t count, char *names, size_t size,
+                      uint32_t most, uint32_t *total)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (*total == most) {
             return refuse(reader, "too many words; first too many:", words[i]);
         }
-        if (!take_name(reader, words[i], names[*total])) {
-            return false;
+        if (strlen(words[i]) >= size) {
+            return refuse(reader, "name too long:", words[i]);
         }
+        strcpy(names + *total * size, words[i]);
         (*total)++;
     }
     return true;
@@ -91,11 +93,63 @@ static bool take_small(struct reader *reader, const char *word, uint64_t most, u
     return true;
 }
 
+/* PROPERTY:BITS words. */
+static bool take_fields(struct reader *reader, char **words, uint32_t count)
+{
+    struct driver_manifest *driver = reader->driver;
+    for (uint32_t i = 0; i < count; i++) {
+        char *colon = strrchr(words[i], ':');
+        if (colon == NULL) {
+            return refuse(reader, "a field is PROPERTY:BITS, not", words[i]);
+        }
+        *colon = '\0';
+        uint32_t number = driver->field_count;
+        if (!take_list(reader, &words[i], 1, driver->fields[0], MATCH_NAME_MAX, MATCH_FIELDS_MAX,
+                       &driver->field_count) ||
+            !take_small(reader, colon + 1, 32, &driver->field_bits[number])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The keys whose words are names. */
+static bool take_names(struct reader *reader, const char *key, char **words, uint32_t count,
+                       bool *is_one)
+{
+    struct driver_manifest *driver = reader->driver;
+    const struct {
+        const char *key;
+        char *names;
+        size_t size;
+        uint32_t most, *total;
+    } lists[] = {
+        {"compatible", driver->compatible[0], MATCH_NAME_MAX, MATCH_COMPATIBLES_MAX,
+         &driver->compatible_count},
+        {"properties", driver->properties[0], MATCH_PROPERTY_NAME_MAX, MATCH_PROPERTIES_MAX,
+         &driver->property_count},
+        {"clocks", driver->clocks[0], MATCH_NAME_MAX, MATCH_CLOCKS_MAX, &driver->clock_count},
+        {"resets", driver->resets[0], MATCH_NAME_MAX, MATCH_RESETS_MAX, &driver->reset_count}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        if (strcmp(key, lists[i].key) == 0) {
+            *is_one = true;
+            return take_list(reader, words, count, lists[i].names, lists[i].size, lists[i].most,
+                             lists[i].total);
+        }
+    }
+    *is_one = false;
+    return true;
+}
+
 static bool take_line(struct reader *reader, const char *key, char **words, uint32_t count)
 {
     struct driver_manifest *driver = reader->driver;
     if (strcmp(key, "dma") == 0 && count == 0) {
         driver->dma = true;
+        return true;
+    }
+    if (strcmp(key, "provider") == 0 && count == 0) {
+        driver->provider = true;
         return true;
     }
     if (count == 0) {
@@ -107,13 +161,15 @@ static bool take_line(struct reader *reader, const char *key, char **words, uint
     if (strcmp(key, "service") == 0) {
         return take_name(reader, words[0], driver->service);
     }
-    if (strcmp(key, "compatible") == 0) {
-        return take_list(reader, words, count, driver->compatible, MATCH_COMPATIBLES_MAX,
-                         &driver->compatible_count);
+    bool is_list;
+    if (!take_names(reader, key, words, count, &is_list)) {
+        return false;
     }
-    if (strcmp(key, "properties") == 0) {
-        return take_list(reader, words, count, driver->properties, MATCH_PROPERTIES_MAX,
-                         &driver->property_count);
+    if (is_list) {
+        return true;
+    }
+    if (strcmp(key, "fields") == 0) {
+        return take_fields(reader, words, count);
     }
     if (strcmp(key, "virtio") == 0) {
         return take_small(reader, words[0], UINT32_MAX, &driver->virtio);
@@ -181,8 +237,9 @@ status_t driver_parse(const char *text, size_t length, struct driver_manifest *d
     if (!take_text(&reader, text, length)) {
         return SK_BAD_FORMAT;
     }
-    if (driver->name[0] == '\0' || driver->service[0] == '\0' || driver->compatible_count == 0) {
-        refuse(&reader, "a driver needs the keys driver, service and compatible", "");
+    bool serves = driver->service[0] != '\0';
+    if (driver->name[0] == '\0' || driver->compatible_count == 0 || serves == driver->provider) {
+        refuse(&reader, "a driver needs the keys driver, compatible, and service or provider", "");
         return SK_BAD_FORMAT;
     }
     return SK_OK;

@@ -4,6 +4,7 @@
  * ranges of the buses above, interrupts of the platform's interrupt controller.
  */
 #include <libfdt.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "match.h"
@@ -191,14 +192,72 @@ void device_describe(struct device_walk *walk, const struct driver_manifest *dri
     read_interrupts(walk, driver->interrupts, device);
 }
 
-bool device_property(const void *tree, const struct device *device, const char *name,
-                     uint32_t *value)
+const char *device_compatible(const void *tree, const struct device *device,
+                              const struct driver_manifest *driver)
 {
-    int length;
-    const fdt32_t *cell = fdt_getprop(tree, device->node, name, &length);
-    if (cell == NULL || length != 4) {
+    for (uint32_t i = 0; i < driver->compatible_count; i++) {
+        if (fdt_node_check_compatible(tree, device->node, driver->compatible[i]) == 0) {
+            return driver->compatible[i];
+        }
+    }
+    return "";
+}
+
+/* True: `value` is the text of a string property. */
+static bool write_string(const char *bytes, int length, char value[MATCH_VALUE_MAX])
+{
+    if (length < 2 || length > (int)MATCH_VALUE_MAX || bytes[length - 1] != '\0' ||
+        strlen(bytes) != (size_t)length - 1) {
         return false;
     }
-    *value = fdt32_to_cpu(*cell);
+    for (int i = 0; i < length - 1; i++) {
+        if (bytes[i] <= ' ' || bytes[i] > '~') {
+            return false;
+        }
+    }
+    memcpy(value, bytes, (size_t)length);
     return true;
+}
+
+/* Four bytes are always a number: the tree does not tell, and few strings are that short. */
+static bool write_value(const void *property, int length, char value[MATCH_VALUE_MAX])
+{
+    const uint8_t *bytes = property;
+    if (length == 0) {
+        strcpy(value, "1");
+        return true;
+    }
+    if (length == 4) {
+        snprintf(value, MATCH_VALUE_MAX, "%lu",
+                 (unsigned long)fdt32_to_cpu(*(const fdt32_t *)property));
+        return true;
+    }
+    if (write_string(property, length, value)) {
+        return true;
+    }
+    if (length * 3 > (int)MATCH_VALUE_MAX) {
+        return false;
+    }
+    for (int i = 0; i < length; i++) {
+        snprintf(value + 3 * i, 4, i + 1 < length ? "%02x:" : "%02x", bytes[i]);
+    }
+    return true;
+}
+
+bool device_property(const void *tree, const struct device *device, const char *name,
+                     char value[MATCH_VALUE_MAX])
+{
+    int length, node = device->node;
+    const char *slash = strchr(name, '/');
+    if (slash != NULL) {
+        const fdt32_t *phandle = fdt_getprop_namelen(tree, node, name, (int)(slash - name),
+                                                     &length);
+        if (phandle == NULL || length != 4) {
+            return false;
+        }
+        node = fdt_node_offset_by_phandle(tree, fdt32_to_cpu(*phandle));
+        name = slash + 1;
+    }
+    const void *property = node >= 0 ? fdt_getprop(tree, node, name, &length) : NULL;
+    return property != NULL && write_value(property, length, value);
 }

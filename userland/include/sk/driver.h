@@ -59,10 +59,15 @@ int sk_driver_main(struct sk_driver *driver, const struct sk_driver_ops *ops, in
                    char **argv);
 
 /*
- * A property of the device's node that the manifest lists, `missing` if the node lacks it. Numbers of
- * one cell only.
+ * Properties that the manifest lists, of the device's node or ("phy-handle/reg") of one that it refers
+ * to. The number of one cell, or 1 for a property without a value; `missing` if there is none.
  */
 uint32_t sk_driver_property(const struct sk_driver *driver, const char *name, uint32_t missing);
+/* A string; NULL if there is none. Borrowed, stays valid. */
+const char *sk_driver_text(const struct sk_driver *driver, const char *name);
+/* `count` bytes, not four; false, and nothing written, if there is no such property of that length. */
+bool sk_driver_bytes(const struct sk_driver *driver, const char *name, uint8_t *bytes,
+                     size_t count);
 
 /* Memory that the device and the driver share. Zeroed, committed, contiguous. */
 struct sk_dma {

@@ -75,7 +75,13 @@ static void a_bad_manifest_is_refused_with_its_line(void **state)
     refuse("compatible 1 2 3 4 5 6 7 8 9\n", "line 1: too many words; first too many: 9");
     refuse("driver 0123456789012345678901234567890123456789\n",
            "line 1: name too long: 0123456789012345678901234567890123456789");
-    refuse("driver x\n", "line 1: a driver needs the keys driver, service and compatible");
+    refuse("driver x\n",
+           "line 1: a driver needs the keys driver, compatible, and service or provider");
+    refuse("driver x\ncompatible x\nservice x\nprovider\n",
+           "line 4: a driver needs the keys driver, compatible, and service or provider");
+    refuse("fields x\n", "line 1: a field is PROPERTY:BITS, not x");
+    refuse("fields x:33\n", "line 1: not a number that is allowed here: 33");
+    refuse("clocks 1 2 3 4 5 6 7 8 9\n", "line 1: too many words; first too many: 9");
 }
 
 static uint32_t count_devices(const struct driver_manifest *driver, struct device *first)
@@ -105,10 +111,10 @@ static void devices_of_virt(void **state)
     assert_int_equal(device.ranges[0].size, 0x100);
     assert_int_equal(device.interrupt_count, 1);
     assert_int_equal(device.interrupts[0], 10);
-    uint32_t value;
-    assert_false(device_property(tree, &device, "reg-shift", &value));
-    assert_true(device_property(tree, &device, "clock-frequency", &value));
-    assert_int_equal(value, 3686400);
+    char value[MATCH_VALUE_MAX];
+    assert_false(device_property(tree, &device, "reg-shift", value));
+    assert_true(device_property(tree, &device, "clock-frequency", value));
+    assert_string_equal(value, "3686400");
     assert_int_equal(count_devices(&virtio, &device), 8);
 }
 
@@ -119,15 +125,15 @@ static void devices_of_visionfive2(void **state)
     struct driver_manifest gmac = parse("driver g\nservice g\ncompatible snps,dwmac-5.20\n"
                                         "interrupts 2\n");
     struct device device;
-    uint32_t value;
+    char value[MATCH_VALUE_MAX];
     load("jh7110-starfive-visionfive-2-v1.3b.linux-6.12");
     assert_int_equal(count_devices(&uart, &device), 1); /* the others are disabled */
     assert_int_equal(device.ranges[0].base, 0x10000000);
     assert_int_equal(device.interrupts[0], 32);
-    assert_true(device_property(tree, &device, "reg-shift", &value));
-    assert_int_equal(value, 2);
-    assert_true(device_property(tree, &device, "reg-io-width", &value));
-    assert_int_equal(value, 4);
+    assert_true(device_property(tree, &device, "reg-shift", value));
+    assert_string_equal(value, "2");
+    assert_true(device_property(tree, &device, "reg-io-width", value));
+    assert_string_equal(value, "4");
     assert_int_equal(count_devices(&gmac, &device), 2);
     assert_int_equal(device.ranges[0].base, 0x16030000);
     assert_string_equal(device.path, "/soc/ethernet@16030000");
@@ -143,6 +149,26 @@ static void devices_of_unleashed(void **state)
     assert_int_equal(count_devices(&uart, &device), 2);
     assert_int_equal(device.ranges[0].base, 0x10010000);
     assert_int_equal(device.interrupts[0], 4);
+}
+
+/* A number, a flag, a string, bytes; and what is none of them. */
+static void properties_as_text(void **state)
+{
+    struct driver_manifest gem = parse("driver g\nservice g\ncompatible sifive,fu540-c000-gem\n");
+    struct device device;
+    char value[MATCH_VALUE_MAX];
+    load("hifive-unleashed-a00.u-boot-2025.01");
+    assert_int_equal(count_devices(&gem, &device), 1);
+    assert_true(device_property(tree, &device, "phy-mode", value));
+    assert_string_equal(value, "gmii");
+    assert_true(device_property(tree, &device, "phy-handle/reg", value));
+    assert_string_equal(value, "0");
+    assert_true(device_property(tree, &device, "local-mac-address", value));
+    assert_string_equal(value, "00:00:00:00:00:00");
+    assert_false(device_property(tree, &device, "reg", value)); /* 32 bytes */
+    assert_false(device_property(tree, &device, "phy-handle/none", value));
+    assert_false(device_property(tree, &device, "none/reg", value));
+    assert_false(device_property(tree, &device, "reg/reg", value));
 }
 
 /* An interrupt controller of another kind has other specifiers: none is taken for a PLIC's. */
@@ -163,6 +189,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(devices_of_virt),
         cmocka_unit_test(devices_of_visionfive2),
         cmocka_unit_test(devices_of_unleashed),
+        cmocka_unit_test(properties_as_text),
         cmocka_unit_test(interrupts_of_others_are_left_alone),
     };
     folder = argv[1];
