@@ -59,6 +59,7 @@ static void tx_return_packet(uint16_t first)
 static void restart_device(void)
 {
     nic.counters.resets++;
+    sk_server_set_deadline(&nic.driver.server, SK_DEADLINE_POLL); /* device_look comes soon */
     if (device_start(&nic.device) != SK_OK) {
         printf("the device does not start\n");
         device_fail(&nic.device);
@@ -319,11 +320,8 @@ static bool before_wait(struct sk_server *server)
            (starved && sk_ring_available(&nic.rx_free) > 0);
 }
 
-static void on_irq(struct sk_driver *driver, uint32_t index)
+static void take_events(uint32_t events)
 {
-    uint32_t events = device_interrupt(&nic.device);
-
-    nic.counters.interrupts++;
     if ((events & DEVICE_BROKEN) != 0) {
         device_misbehaved();
     }
@@ -331,6 +329,21 @@ static void on_irq(struct sk_driver *driver, uint32_t index)
         atomic_store_explicit(&nic.rings->link_up, nic.device.link_up, memory_order_relaxed);
         nic.to_wake = true;
     }
+}
+
+static void on_irq(struct sk_driver *driver, uint32_t index)
+{
+    nic.counters.interrupts++;
+    take_events(device_interrupt(&nic.device));
+}
+
+static void on_deadline(struct sk_server *server)
+{
+    uint64_t next = SK_DEADLINE_NEVER;
+    uint32_t events = nic.failed ? 0 : device_look(&nic.device, &next);
+
+    sk_server_set_deadline(server, next);
+    take_events(events); /* may start the device anew, and then look at once */
 }
 
 /* --- Requests --- */
@@ -490,7 +503,10 @@ int main(int argc, char **argv)
     static const struct sk_driver_ops ops = {
         .init = init,
         .on_irq = on_irq,
-        .server = {.message = on_message, .disconnect = on_disconnect, .before_wait = before_wait},
+        .server = {.message = on_message,
+                   .disconnect = on_disconnect,
+                   .deadline = on_deadline,
+                   .before_wait = before_wait},
     };
 
     return sk_driver_main(&nic.driver, &ops, argc, argv);

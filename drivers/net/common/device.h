@@ -101,4 +101,11 @@ enum device_event {
 };
 uint32_t device_interrupt(struct net_device *device);
 
+/*
+ * Looks at what the device does not interrupt for, a PHY without an interrupt line above all: called
+ * after device_start, and then at the time that it wrote last to *next, SK_DEADLINE_NEVER for never.
+ * Returns events as device_interrupt does.
+ */
+uint32_t device_look(struct net_device *device, uint64_t *next);
+
 #endif
