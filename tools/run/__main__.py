@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import board
 from common import INTERRUPTED, ROOT, Stop, USAGE, say
 
 COMMANDS = {
@@ -39,6 +40,9 @@ def guest_options(parser):
     parser.add_argument("--port", type=int, default=8080, metavar="N",
                         help="port of 127.0.0.1 that leads to the guest's port 80 "
                              "(default 8080; 0 takes a free one)")
+    parser.add_argument("--board", default=board.DEFAULT, metavar="NAME",
+                        help="machine that QEMU is: %s (default %s)"
+                             % (", ".join(board.names()), board.DEFAULT))
     parser.add_argument("--smp", type=int, default=4, metavar="N", help="harts (default 4)")
     parser.add_argument("--mem", default="128M", metavar="M", help="memory (default 128M)")
     parser.add_argument("--net", default="user", metavar="user|none|tap:IFNAME",
@@ -71,7 +75,7 @@ def make_parser(command):
         parser.add_argument("--fresh", action="store_true",
                             help="with --long: repeat what has passed, too")
         parser.add_argument("suites", nargs="*", metavar="SUITE",
-                            help="host, kernel, ipc, system, http, bench (default: all)")
+                            help="host, kernel, ipc, system, http, boards, bench (default: all)")
     elif command == "bench":
         common_options(parser)
         parser.add_argument("groups", nargs="*", metavar="GROUP",

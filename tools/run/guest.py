@@ -21,10 +21,13 @@ import time
 
 import build
 import qemu
+from board import DEFAULT
 
 PANIC = "PANIC:"
 FAILED_LINE = "init: switching off: failure"
+STAYS_ON = "init: the machine cannot be switched off"  # comes after the verdict; QEMU is ended then
 HANG_S = 120.0
+PANIC_S = 5.0  # silence after a panic
 MKBOOTFS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mkbootfs.py")
 
 
@@ -43,6 +46,7 @@ def hang_limit(seconds=None):
 class Guest:
     """One boot. tests=True boots the archive that also holds the test programs.
 
+    board is a machine of boards/, smp the harts that Skerry is to use there.
     address is where the guest's port 80 is reached; with net="user" it is a forwarded free port.
     kernel is started instead of the built Image: a boot loader.
     files adds to the archive or replaces ('www/big.bin': path on this machine); drop removes
@@ -51,9 +55,9 @@ class Guest:
     """
 
     def __init__(self, smp=1, mem="128M", net="none", append="", extra="", tests=False,
-                 address=None, files=None, drop=(), echo=None, kernel=None):
+                 address=None, files=None, drop=(), echo=None, kernel=None, board=DEFAULT):
         self.options = dict(smp=smp, mem=mem, net=net, append=("panic=off " + append).strip(),
-                            extra=extra)
+                            extra=extra, board=board)
         self.archive = "tests/runs/test.cpio" if tests else "bootfs.cpio"
         self.files = files or {}
         self.drop = drop
@@ -159,11 +163,25 @@ class Guest:
         self.process.stdin.write(text.encode())
         self.process.stdin.flush()
 
+    def stays_on(self):
+        return any(STAYS_ON in line for line in self.lines)
+
     def wait_end(self, timeout=None):
-        """Waits for power-off; QEMU's exit status, 1 also when the guest says that it failed."""
-        try:
+        """Waits for power-off; QEMU's exit status, 1 also when the guest says that it failed.
+
+        A machine that has no power-off says so last; one that panicked stays silent.
+        """
+        end = time.monotonic() + hang_limit(timeout)
+        with self.changed:
+            while not self.ended and not self.stays_on():
+                if not self.changed.wait(PANIC_S if self.panicked() else end - time.monotonic()):
+                    break
+        if self.ended:
             status = self.process.wait(hang_limit(timeout))
-        except subprocess.TimeoutExpired:
+        elif self.stays_on() or self.panicked():
+            qemu.stop(self.process)
+            status = 1 if self.panicked() else 0
+        else:
             raise self.error("the guest did not power off within the time limit")
         self.reader.join(5)
         # OpenSBI's sifive_test driver reports a failure to QEMU as status 0; init says it as well.

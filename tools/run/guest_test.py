@@ -8,6 +8,7 @@ import argparse
 import sys
 
 import tap
+from board import DEFAULT
 from guest import Guest, GuestError, PANIC
 
 
@@ -58,6 +59,7 @@ def main():
     parser.add_argument("--mem", default="128M")
     parser.add_argument("--net", default="none")
     parser.add_argument("--append", default="")
+    parser.add_argument("--board", default=DEFAULT)
     parser.add_argument("--qemu", default="")
     parser.add_argument("--timeout", type=float)
     args = parser.parse_args()
@@ -65,7 +67,7 @@ def main():
     report = Report()
     try:
         with Guest(smp=args.smp, mem=args.mem, net=args.net, append=args.append, extra=args.qemu,
-                   tests=True, echo=report.line) as guest:
+                   board=args.board, tests=True, echo=report.line) as guest:
             reason = report.why_bad(guest.wait_end(args.timeout))
     except GuestError as error:
         reason = report.panic or str(error).split(";")[0]

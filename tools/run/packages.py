@@ -77,6 +77,7 @@ TEST_WANTED = {
     "host": ["clang-format 14", "cppcheck", "cpio"],
     "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
+    "boards": ["curl", "wrk", "ip (iproute2)"],
 }
 
 

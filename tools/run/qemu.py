@@ -7,15 +7,19 @@ import signal
 import socket
 import subprocess
 
+from board import Board, DEFAULT
 from common import Stop, USAGE
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", extra=""):
+def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", extra="",
+            board=DEFAULT):
     """The command for one guest. net: 'user' (forwards port to 80), 'none' or 'tap:IFNAME'."""
-    args = ["qemu-system-riscv64", "-M", "virt", "-smp", str(smp), "-m", str(mem),
+    machine = Board(board)
+    args = ["qemu-system-riscv64", "-M", machine.machine,
+            "-smp", str(smp + machine.harts_extra), "-m", str(mem),
             "-nodefaults", "-display", "none", "-no-reboot", "-bios", "default",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-kernel", image, "-initrd", bootfs]
@@ -23,10 +27,9 @@ def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", 
         args += ["-append", append]
     if net == "user":
         forward = ",hostfwd=tcp:127.0.0.1:%d-:80" % port if port else ""
-        args += ["-netdev", "user,id=n0" + forward, "-device", "virtio-net-device,netdev=n0"]
+        args += machine.nic_words("user" + forward)
     elif net.startswith("tap:"):
-        args += ["-netdev", "tap,id=n0,ifname=%s,script=no,downscript=no" % net[4:],
-                 "-device", "virtio-net-device,netdev=n0"]
+        args += machine.nic_words("tap,ifname=%s,script=no,downscript=no" % net[4:])
     try:
         return args + shlex.split(extra)
     except ValueError as error:

@@ -15,8 +15,9 @@ import packages
 import qemu
 import symbols
 import www
+from board import Board
 from common import FAILED, Stop, USAGE, say, size_bytes
-from guest import FAILED_LINE, PANIC
+from guest import FAILED_LINE, PANIC, PANIC_S, STAYS_ON
 
 LISTENING = "http-server: listening on port 80"
 ADDRESS = re.compile(r"\bnet: address (\d+\.\d+\.\d+\.\d+)")
@@ -24,8 +25,7 @@ ADDRESS = re.compile(r"\bnet: address (\d+\.\d+\.\d+\.\d+)")
 
 def check_options(options):
     """Everything that can be wrong with the options, before anything is built."""
-    if options.smp < 1:
-        raise Stop("--smp %d: at least one hart" % options.smp, USAGE)
+    Board(options.board).check_harts(options.smp)
     mem = size_bytes(options.mem)
     if options.net == "user":
         if not 0 <= options.port <= 65535:
@@ -50,11 +50,17 @@ class Watch:
         self.answered = threading.Event()
         self.polling = False
         self.failed = False
+        self.end = None  # ends QEMU
+        self.end_at = None  # when it is to be ended, on a machine that has no power-off
         self.news = None  # to be said between two lines of the guest
 
     def on_line(self, line):
         # OpenSBI's test device reports every power-off to QEMU as a success.
         self.failed = self.failed or PANIC in line or FAILED_LINE in line
+        if STAYS_ON in line:
+            self.end_at = time.monotonic()
+        elif PANIC in line:
+            self.end_at = time.monotonic() + PANIC_S
         where = symbols.explain(line)
         if where:
             say(where)
@@ -92,6 +98,8 @@ class Watch:
         if self.news and between_lines:
             say(self.news)
             self.news = None
+        if self.end_at and time.monotonic() >= self.end_at:
+            self.end()
         limit = self.options.timeout
         if limit and not self.answered.is_set() and time.monotonic() - self.started > limit:
             raise Stop("no page was served within %d s" % limit)
@@ -106,7 +114,7 @@ def guest_command(options, folder, extra=""):
         bootfs = packed
     append = ("panic=off " + options.append).strip()
     return qemu.command(image, bootfs, options.smp, options.mem, options.net, options.port,
-                        append, (options.qemu + " " + extra).strip())
+                        append, (options.qemu + " " + extra).strip(), options.board)
 
 
 def serve(options):
@@ -117,6 +125,7 @@ def serve(options):
         page = Watch(options)
         guest = qemu.start(guest_command(options, folder))
         try:
+            page.end = guest.terminate
             errors = console.stream(guest, page.on_line, page.on_pause)
             status = guest.wait()
         finally:

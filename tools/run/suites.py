@@ -23,6 +23,7 @@ SUITES = {
     "ipc": (build.GUEST, 1.5),
     "system": (build.GUEST, 1.5),
     "http": (build.GUEST, 3.5),
+    "boards": (build.GUEST, 3.0),
     "bench": (build.GUEST, 2.0),
 }
 EXPLANATION_LINES = 12  # of what follows a failed case
