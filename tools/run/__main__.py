@@ -14,6 +14,7 @@ COMMANDS = {
     "test": "build, then run the tests: all of them, or the suites named",
     "bench": "measure: all groups, or those named",
     "build": "build only",
+    "image": "make the image of a board's card, or update a mounted card",
     "gdb": "boot under gdb",
     "check": "format, static analysis, layering",
     "clean": "remove everything that ./run made",
@@ -82,6 +83,16 @@ def make_parser(command):
                             help="the part of a name before the first dot (default: all)")
         parser.add_argument("--update-baseline", action="store_true",
                             help="accept the figures of ipc: write them to their baseline")
+    elif command == "image":
+        common_options(parser)
+        parser.add_argument("board", metavar="BOARD", help="a folder of boards/ with a card.ini: visionfive2")
+        parser.add_argument("-o", dest="output", metavar="FILE",
+                            help="the image (default build/BOARD.img); never a device")
+        parser.add_argument("--update", metavar="DIR",
+                            help="make no image: replace Skerry on the card whose partition 3 is mounted "
+                                 "at DIR; what ran before becomes the second entry of the boot menu")
+        parser.add_argument("--append", default="", metavar="WORDS",
+                            help="kernel command line (default manifest=system; --update keeps the card's)")
     elif command in ("build", "check"):
         common_options(parser)
     return parser
@@ -117,6 +128,9 @@ def dispatch(command, options):
     if command == "bench":
         import bench
         return bench.main(options)
+    if command == "image":
+        import image
+        return image.main(options)
     if command == "check":
         import check
         return check.main(options)

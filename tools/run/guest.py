@@ -49,19 +49,23 @@ class Guest:
     board is a machine of boards/, smp the harts that Skerry is to use there.
     address is where the guest's port 80 is reached; with net="user" it is a forwarded free port.
     kernel is started instead of the built Image: a boot loader.
+    disk is a raw image that it finds as the first virtio disk; then kernel, archive and command line come
+    from there alone. The guest may write to it.
     files adds to the archive or replaces ('www/big.bin': path on this machine); drop removes
     what begins with a prefix. echo receives each console line as it comes. QEMU ends with the
     thread that started it.
     """
 
     def __init__(self, smp=1, mem="128M", net="none", append="", extra="", tests=False,
-                 address=None, files=None, drop=(), echo=None, kernel=None, board=DEFAULT):
+                 address=None, files=None, drop=(), echo=None, kernel=None, board=DEFAULT,
+                 disk=None):
         self.options = dict(smp=smp, mem=mem, net=net, append=("panic=off " + append).strip(),
                             extra=extra, board=board)
         self.archive = "tests/runs/test.cpio" if tests else "bootfs.cpio"
         self.files = files or {}
         self.drop = drop
         self.kernel = kernel
+        self.disk = disk
         self.echo = echo
         self.port = qemu.free_port() if net == "user" else None
         self.address = address or ("127.0.0.1", self.port)
@@ -95,6 +99,10 @@ class Guest:
             command += ["%s=%s" % item for item in self.files.items()]
             subprocess.run(command, check=True)
             bootfs = changed
+        if self.disk:
+            bootfs = None
+            self.options["append"] = ""
+            self.options["extra"] += " " + qemu.DISK % self.disk
         command = qemu.command(self.kernel or image, bootfs, port=self.port, **self.options)
         self.process = qemu.start(command, stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self.read_console, daemon=True)

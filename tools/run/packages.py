@@ -62,6 +62,9 @@ TOOLS = {
     "clang-format 14": ("clang-format", on_path("clang-format")),
     "cppcheck": ("cppcheck", on_path("cppcheck")),
     "cpio": ("cpio", on_path("cpio")),
+    "sgdisk": ("gdisk", on_path("sgdisk")),
+    "mtools": ("mtools", on_path("mformat")),
+    "mkimage": ("u-boot-tools", on_path("mkimage")),
     "U-Boot for QEMU": ("u-boot-qemu", lambda: os.path.exists("/usr/lib/u-boot/qemu-riscv64_smode")),
 }
 
@@ -70,12 +73,14 @@ BUILD = ["git", "meson 1.0", "ninja 1.10", CROSS_GCC, PICOLIBC,
 SERVE = BUILD + ["qemu-system-riscv64 7.2"]
 GDB = SERVE + ["gdb for RISC-V"]
 BENCH = SERVE + ["ip (iproute2)"]
+IMAGE = BUILD + ["sgdisk", "mtools", "mkimage"]
 CHECK = ["clang-format 14", "cppcheck", "git"]
 TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
-    "host": ["clang-format 14", "cppcheck", "cpio"],
+    "host": ["clang-format 14", "cppcheck", "cpio", "sgdisk", "mtools", "mkimage"],
     "system": ["U-Boot for QEMU"],
+    "boards": ["U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
     "boards": ["curl", "wrk", "ip (iproute2)"],
 }

@@ -11,18 +11,23 @@ from board import Board, DEFAULT
 from common import Stop, USAGE
 
 PR_SET_PDEATHSIG = 1
+DISK = "-drive file=%s,format=raw,if=none,id=disk -device virtio-blk-device,drive=disk"
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", extra="",
             board=DEFAULT):
-    """The command for one guest. net: 'user' (forwards port to 80), 'none' or 'tap:IFNAME'."""
+    """The command for one guest; bootfs None: a boot loader finds it.
+
+    net: 'user' (forwards port to 80), 'none' or 'tap:IFNAME'."""
     machine = Board(board)
     args = ["qemu-system-riscv64", "-M", machine.machine,
             "-smp", str(smp + machine.harts_extra), "-m", str(mem),
             "-nodefaults", "-display", "none", "-no-reboot", "-bios", "default",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-            "-kernel", image, "-initrd", bootfs]
+            "-kernel", image]
+    if bootfs:
+        args += ["-initrd", bootfs]
     if append:
         args += ["-append", append]
     if net == "user":
