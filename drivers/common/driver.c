@@ -2,8 +2,9 @@
 /*
  * The life of a driver: takes over what devmgr gave it, runs init, then serves interrupts and
  * clients in one loop. What devmgr gives: handles "mmio0", "mmio1" (register pages), "irq0", "irq1",
- * "dma", "control" (connections to its service arrive there), and arguments "mmio0=OFFSET,SIZE"
- * (where in its pages the registers lie) and "PROPERTY=VALUE" (a number, a string, or "xx:xx" bytes).
+ * "dma", "control" (connections to its service arrive there), "served" (an event), and arguments
+ * "mmio0=OFFSET,SIZE" (where in its pages the registers lie) and "PROPERTY=VALUE" (a number, a string, or
+ * "xx:xx" bytes).
  * One thread, no locks. Tests: the drivers' own, and tests/qemu.
  */
 #include <sk/driver.h>
@@ -143,6 +144,27 @@ static status_t watch_interrupts(struct sk_driver *driver)
     return SK_OK;
 }
 
+void sk_driver_served(struct sk_driver *driver)
+{
+    if (driver->server.ops != &driver->ops->server) {
+        driver->server.ops = &driver->ops->server;
+        sk_event_signal(sk_boot_handle("served"));
+    }
+}
+
+/* Stands before the driver's own function until that has answered something. */
+static status_t message_until_served(struct sk_server *server, struct sk_client *client,
+                                     struct sk_in *in, struct sk_reply *reply)
+{
+    struct sk_driver *driver = server->context;
+    status_t status = driver->ops->server.message(server, client, in, reply);
+
+    if (status == SK_OK) {
+        sk_driver_served(driver);
+    }
+    return status;
+}
+
 int sk_driver_main(struct sk_driver *driver, const struct sk_driver_ops *ops, int argc, char **argv)
 {
     const char *step = "start";
@@ -151,7 +173,9 @@ int sk_driver_main(struct sk_driver *driver, const struct sk_driver_ops *ops, in
     driver->argc = argc;
     driver->argv = argv;
     driver->dma = sk_boot_handle("dma");
-    status_t status = sk_server_init(&driver->server, &ops->server, driver);
+    driver->first_ops = ops->server;
+    driver->first_ops.message = message_until_served;
+    status_t status = sk_server_init(&driver->server, &driver->first_ops, driver);
     if (status == SK_OK) {
         step = "map the registers";
         status = map_ranges(driver);

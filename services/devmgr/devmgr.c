@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * devmgr: walks the device tree and starts a driver for each device that one matches, with exactly
- * that device's registers, interrupts and, where its manifest asks, a DMA grant. Each driver runs in
- * a job of its own. devmgr keeps the grant, so that memory a device may still write to outlives the
- * driver. Serves "devmgr" (<sk/protocol/devmgr.h>). One thread, no locks.
+ * devmgr: walks the device tree and starts a driver for each device that one matches (grant.c: with
+ * what), starts those again that die (lives.c), and serves "devmgr" (<sk/protocol/devmgr.h>).
+ * One thread, no locks.
  */
 #include <libfdt.h>
 #include <stdio.h>
@@ -14,26 +13,11 @@
 
 #include <sk/cpio.h>
 #include <sk/print.h>
-#include <sk/protocol/devmgr.h>
-#include <sk/server.h>
 #include <sk/service.h>
-#include <sk/spawn.h>
 
-#include "match.h"
+#include "devmgr.h"
 
 #define DRIVERS_MAX 16u
-#define DEVICES_MAX 32u
-#define ARGUMENTS_MAX (2u + MATCH_RANGES_MAX + MATCH_PROPERTIES_MAX)
-#define ARGUMENT_BYTES (MATCH_PROPERTY_NAME_MAX + MATCH_VALUE_MAX)
-
-/* Devices below 4 GiB reach no further, and QEMU's have no other limit to tell. */
-#define DMA_LIMIT ((uint64_t)1 << 32)
-
-struct found {
-    struct sk_devmgr_device entry; /* as the service tells it */
-    struct sk_child child;
-    handle_t job, dma;
-};
 
 static struct driver_manifest drivers[DRIVERS_MAX];
 static uint32_t driver_count;
@@ -42,27 +26,6 @@ static uint32_t found_count;
 static const void *tree, *archive;
 static uint64_t archive_size;
 static struct sk_server server;
-
-/* What is made for one driver before it starts; closed if it does not. */
-struct grant {
-    struct sk_spawn_handle handles[MATCH_RANGES_MAX + MATCH_INTERRUPTS_MAX + 3];
-    size_t handle_count;
-    char texts[ARGUMENTS_MAX][ARGUMENT_BYTES];
-    const char *arguments[ARGUMENTS_MAX];
-    size_t argument_count;
-};
-
-static void grant_handle(struct grant *grant, const char *name, handle_t handle)
-{
-    grant->handles[grant->handle_count++] = (struct sk_spawn_handle){name, handle};
-}
-
-static void grant_close(struct grant *grant)
-{
-    for (size_t i = 0; i < grant->handle_count; i++) {
-        sk_handle_close(grant->handles[i].handle);
-    }
-}
 
 static status_t map_boot_handle(const char *name, const void **start, uint64_t *size)
 {
@@ -104,209 +67,20 @@ static void read_manifests(void)
     }
 }
 
-static uint64_t page_down(uint64_t value)
-{
-    return value & ~(uint64_t)(SK_PAGE_SIZE - 1);
-}
-
-/* The pages of a register range, as a memory object. */
-static status_t make_registers(const struct device_range *range, handle_t *memory)
-{
-    uint64_t base = page_down(range->base);
-    uint64_t size = page_down(range->base + range->size + SK_PAGE_SIZE - 1) - base;
-    handle_t resource;
-    status_t status = sk_resource_create(sk_boot_handle("resource"), SK_RESOURCE_MMIO, base, size,
-                                         &resource);
-    if (status == SK_OK) {
-        status = sk_memory_create_physical(resource, 0, size, memory);
-        sk_handle_close(resource);
-    }
-    return status;
-}
-
 /* Which virtio device is behind a transport; NONE if there is none or it cannot be looked at. */
 static uint32_t probe_virtio(const struct device *device)
 {
-    handle_t memory;
-    uint64_t address;
+    uintptr_t registers;
+    uint64_t mapped;
     uint32_t id = VIRTIO_DEVICE_NONE;
-    if (device->range_count == 0 || make_registers(&device->ranges[0], &memory) != SK_OK) {
+    if (registers_map(device, 0, &registers, &mapped) != SK_OK) {
         return VIRTIO_DEVICE_NONE;
     }
-    if (sk_memory_map(sk_self_process, memory, 0, SK_PAGE_SIZE, 0, SK_PROT_READ, &address) ==
-        SK_OK) {
-        uintptr_t registers = address + device->ranges[0].base % SK_PAGE_SIZE;
-        if (virtio_mmio_probe(registers, &id) != SK_OK) {
-            id = VIRTIO_DEVICE_NONE;
-        }
-        sk_memory_unmap(sk_self_process, address, SK_PAGE_SIZE);
+    if (virtio_mmio_probe(registers, &id) != SK_OK) {
+        id = VIRTIO_DEVICE_NONE;
     }
-    sk_handle_close(memory);
+    sk_memory_unmap(sk_self_process, mapped, SK_PAGE_SIZE);
     return id;
-}
-
-static void add_argument(struct grant *grant, const char *text)
-{
-    char *own = grant->texts[grant->argument_count];
-    snprintf(own, ARGUMENT_BYTES, "%s", text);
-    grant->arguments[grant->argument_count++] = own;
-}
-
-static status_t grant_ranges(struct grant *grant, const struct device *device)
-{
-    static const char *const names[MATCH_RANGES_MAX] = {"mmio0", "mmio1"};
-    for (uint32_t i = 0; i < device->range_count; i++) {
-        const struct device_range *range = &device->ranges[i];
-        char text[ARGUMENT_BYTES];
-        handle_t memory;
-        status_t status = make_registers(range, &memory);
-        if (status != SK_OK) {
-            return status;
-        }
-        grant_handle(grant, names[i], memory);
-        snprintf(text, sizeof text, "%s=0x%lx,0x%lx", names[i],
-                 (unsigned long)(range->base % SK_PAGE_SIZE), (unsigned long)range->size);
-        add_argument(grant, text);
-    }
-    return SK_OK;
-}
-
-static status_t grant_interrupts(struct grant *grant, const struct device *device, handle_t job)
-{
-    static const char *const names[MATCH_INTERRUPTS_MAX] = {"irq0", "irq1"};
-    for (uint32_t i = 0; i < device->interrupt_count; i++) {
-        handle_t resource, interrupt;
-        status_t status = sk_resource_create(sk_boot_handle("resource"), SK_RESOURCE_IRQ,
-                                             device->interrupts[i], 1, &resource);
-        if (status != SK_OK) {
-            return status;
-        }
-        status = sk_interrupt_create(resource, device->interrupts[i], job, &interrupt);
-        sk_handle_close(resource);
-        if (status != SK_OK) {
-            return status;
-        }
-        grant_handle(grant, names[i], interrupt);
-    }
-    return SK_OK;
-}
-
-/* devmgr keeps the grant itself; the driver gets a duplicate. */
-static status_t grant_dma(struct grant *grant, struct found *slot)
-{
-    handle_t copy;
-    status_t status = sk_resource_create(sk_boot_handle("resource"), SK_RESOURCE_DMA, 0, DMA_LIMIT,
-                                         &slot->dma);
-    if (status == SK_OK) {
-        status = sk_handle_duplicate(slot->dma, SK_RIGHT_MANAGE | SK_RIGHT_TRANSFER, &copy);
-    }
-    if (status == SK_OK) {
-        grant_handle(grant, "dma", copy);
-    }
-    return status;
-}
-
-static void grant_properties(struct grant *grant, const struct driver_manifest *driver,
-                             const struct device *device)
-{
-    for (uint32_t i = 0; i < driver->property_count; i++) {
-        char text[ARGUMENT_BYTES], value[MATCH_VALUE_MAX];
-        if (device_property(tree, device, driver->properties[i], value)) {
-            snprintf(text, sizeof text, "%s=%s", driver->properties[i], value);
-            add_argument(grant, text);
-        }
-    }
-}
-
-static status_t grant_output(struct grant *grant)
-{
-    handle_t log;
-    uint32_t rights = SK_RIGHT_WRITE | SK_RIGHT_TRANSFER;
-    status_t status = sk_handle_duplicate(sk_boot_handle("log"), rights, &log);
-    if (status == SK_OK) {
-        grant_handle(grant, "log", log);
-    }
-    return status;
-}
-
-/* Everything a driver is given, in the order in which it may fail. */
-static status_t grant_all(struct grant *grant, const struct driver_manifest *driver,
-                          const struct device *device, struct found *slot)
-{
-    add_argument(grant, driver->name);
-    grant_properties(grant, driver, device);
-    status_t status = sk_job_create(sk_self_job, &driver->budget, &slot->job);
-    if (status == SK_OK) {
-        status = grant_ranges(grant, device);
-    }
-    if (status == SK_OK) {
-        status = grant_interrupts(grant, device, slot->job);
-    }
-    if (status == SK_OK && driver->dma) {
-        status = grant_dma(grant, slot);
-    }
-    if (status == SK_OK) {
-        status = grant_output(grant);
-    }
-    handle_t control;
-    if (status == SK_OK) {
-        status = sk_offer(slot->entry.service, slot->job, &control);
-    }
-    if (status == SK_OK) {
-        grant_handle(grant, "control", control);
-    }
-    return status;
-}
-
-static void driver_ended(struct sk_server *loop, handle_t process, uint32_t signals, void *context)
-{
-    struct found *slot = context;
-    struct sk_process_info info;
-    uint64_t written;
-    if (sk_object_info(process, &info, sizeof info, &written) == SK_OK) {
-        printf("%s for %s has ended\n", slot->entry.driver, slot->entry.path);
-    }
-    slot->entry.state = SK_DEVMGR_ENDED;
-    slot->entry.process_id = 0;
-    sk_server_unwatch(loop, process);
-    sk_handle_close(slot->child.process);
-    sk_handle_close(slot->child.boot);
-}
-
-static status_t start(const struct driver_manifest *driver, const struct device *device,
-                      struct found *slot)
-{
-    static struct grant grant; /* reused: large, and one driver starts at a time */
-    char file[MATCH_NAME_MAX + 4];
-    struct sk_cpio_entry image;
-    snprintf(file, sizeof file, "bin/%s", driver->name);
-    grant.handle_count = grant.argument_count = 0;
-    status_t status = sk_cpio_find(archive, archive_size, file, &image);
-    if (status == SK_OK) {
-        status = grant_all(&grant, driver, device, slot);
-    }
-    if (status != SK_OK) {
-        grant_close(&grant);
-        return status;
-    }
-    struct sk_spawn spawn = {
-        .name = driver->name,
-        .job = slot->job,
-        .priority = driver->priority,
-        .image = sk_boot_handle("bootfs"),
-        .image_offset = image.offset,
-        .image_size = image.size,
-        .argument_count = grant.argument_count,
-        .arguments = grant.arguments,
-        .handles = grant.handles,
-        .handle_count = grant.handle_count,
-    };
-    status = sk_spawn(&spawn, &slot->child);
-    if (status == SK_OK) {
-        status = sk_server_watch(&server, slot->child.process, SK_SIGNAL_TERMINATED, driver_ended,
-                                 slot);
-    }
-    return status;
 }
 
 /* The service name of the n-th device of a driver: "nic*" gives nic0, nic1, ... over all drivers. */
@@ -331,20 +105,12 @@ static void start_device(const struct driver_manifest *driver, const struct devi
         return;
     }
     struct found *slot = &found[found_count];
-    struct sk_process_info info = {0};
-    uint64_t written;
+    *slot = (struct found){.driver = driver, .device = *device};
     snprintf(slot->entry.path, sizeof slot->entry.path, "%s", device->path);
     snprintf(slot->entry.driver, sizeof slot->entry.driver, "%s", driver->name);
     name_service(driver, slot->entry.service);
-    status_t status = start(driver, device, slot);
     found_count++;
-    slot->entry.error = status;
-    slot->entry.state = status == SK_OK ? SK_DEVMGR_RUNNING : SK_DEVMGR_FAILED;
-    if (status != SK_OK) {
-        printf("%s: cannot start %s: %s\n", device->path, driver->name, sk_status_words(status));
-    } else if (sk_object_info(slot->child.process, &info, sizeof info, &written) == SK_OK) {
-        slot->entry.process_id = info.id;
-    }
+    lives_begin(slot);
 }
 
 /* Starts the first driver that is for the device where the walk is. */
@@ -381,16 +147,16 @@ static void start_drivers(void)
     }
 }
 
-static status_t on_message(struct sk_server *loop, struct sk_client *client, struct sk_in *in,
-                           struct sk_reply *reply)
+static status_t on_list(struct sk_in *in, struct sk_reply *reply)
 {
     const struct sk_devmgr_list *request = sk_request(in, struct sk_devmgr_list);
-    if (request == NULL || request->operation != SK_DEVMGR_LIST) {
+    if (request == NULL) {
         return SK_INVALID_ARGS;
     }
+    uint64_t first = request->first;
     struct sk_devmgr_devices *answer = sk_reply_struct(reply, struct sk_devmgr_devices);
     answer->total = found_count;
-    for (uint64_t i = request->first; i < found_count; i++) {
+    for (uint64_t i = first; i < found_count; i++) {
         if (answer->count == SK_DEVMGR_DEVICES_PER_REPLY) {
             break;
         }
@@ -401,9 +167,51 @@ static status_t on_message(struct sk_server *loop, struct sk_client *client, str
     return SK_OK;
 }
 
+static status_t on_restart(struct sk_client *client, struct sk_in *in)
+{
+    static const char *const reasons[] = {
+        [SK_DEVMGR_REQUESTED] = "was ended by request",
+        [SK_DEVMGR_HUNG] = "was ended because it hung",
+        [SK_DEVMGR_BROKE_PROTOCOL] = "was ended because it broke its protocol",
+    };
+    const struct sk_devmgr_restart *request = sk_request(in, struct sk_devmgr_restart);
+    if (request == NULL || request->reason >= sizeof reasons / sizeof reasons[0] ||
+        memchr(request->service, 0, sizeof request->service) == NULL) {
+        return SK_INVALID_ARGS;
+    }
+    if ((client->grants & SK_GRANT_RESTART) == 0) {
+        return SK_NOT_ALLOWED;
+    }
+    for (uint32_t i = 0; i < found_count; i++) {
+        if (strcmp(found[i].entry.service, request->service) == 0) {
+            return lives_cut(&found[i], reasons[request->reason]);
+        }
+    }
+    return SK_NOT_FOUND;
+}
+
+static status_t on_message(struct sk_server *loop, struct sk_client *client, struct sk_in *in,
+                           struct sk_reply *reply)
+{
+    switch (sk_operation(in)) {
+    case SK_DEVMGR_LIST:
+        return on_list(in, reply);
+    case SK_DEVMGR_RESTART:
+        return on_restart(client, in);
+    default:
+        return SK_INVALID_ARGS;
+    }
+}
+
+static bool before_wait(struct sk_server *loop)
+{
+    sk_server_set_deadline(loop, lives_continue(found, found_count));
+    return false;
+}
+
 int main(void)
 {
-    static const struct sk_server_ops ops = {.message = on_message};
+    static const struct sk_server_ops ops = {.message = on_message, .before_wait = before_wait};
     uint64_t tree_size;
     status_t status = map_boot_handle("dtb", &tree, &tree_size);
     if (status == SK_OK && fdt_check_full(tree, tree_size) != 0) {
@@ -422,6 +230,7 @@ int main(void)
     if (status != SK_OK) {
         sk_die("cannot start: %s", sk_status_words(status));
     }
+    lives_init(&server, tree, archive, archive_size);
     read_manifests();
     start_drivers();
     sk_ready();

@@ -141,6 +141,18 @@ static bool take_names(struct reader *reader, const char *key, char **words, uin
     return true;
 }
 
+/* Where to write what, so that the device leaves memory alone. */
+static bool take_dma_stop(struct reader *reader, char **words, uint32_t count)
+{
+    struct driver_manifest *driver = reader->driver;
+    if (count != 2) {
+        return refuse(reader, "dma-stop needs a register's offset and a value", "");
+    }
+    driver->has_dma_stop = true;
+    return take_small(reader, words[0], UINT32_MAX, &driver->dma_stop_offset) &&
+           take_small(reader, words[1], UINT32_MAX, &driver->dma_stop_value);
+}
+
 static bool take_line(struct reader *reader, const char *key, char **words, uint32_t count)
 {
     struct driver_manifest *driver = reader->driver;
@@ -182,6 +194,14 @@ static bool take_line(struct reader *reader, const char *key, char **words, uint
     }
     if (strcmp(key, "priority") == 0) {
         return take_small(reader, words[0], SK_PRIORITY_MAX, &driver->priority);
+    }
+    if (strcmp(key, "dma-stop") == 0) {
+        return take_dma_stop(reader, words, count);
+    }
+    if (strcmp(key, "restart") == 0) {
+        driver->restarts = strcmp(words[0], "always") == 0;
+        return driver->restarts || strcmp(words[0], "never") == 0 ||
+               refuse(reader, "neither always nor never:", words[0]);
     }
     if (strcmp(key, "budget") == 0) {
         for (uint32_t i = 0; i < count; i++) {
@@ -232,6 +252,7 @@ status_t driver_parse(const char *text, size_t length, struct driver_manifest *d
     *driver = (struct driver_manifest){
         .ranges = 1,
         .interrupts = 1,
+        .restarts = true,
         .priority = SK_PRIORITY_DEFAULT,
         .budget = {.pages = 128, .objects = 128, .handles = 64, .messages = 64, .threads = 1}};
     if (!take_text(&reader, text, length)) {

@@ -36,6 +36,7 @@ static const struct keyword grant_words[] = {
     {"low-ports", SK_GRANT_LOW_PORTS},
     {"power", SK_GRANT_POWER},
     {"inspect", SK_GRANT_INSPECT},
+    {"restart", SK_GRANT_RESTART},
     {NULL, 0},
 };
 

@@ -116,6 +116,7 @@ static void answer(const struct waiting *waiting)
 
     take(reply.bytes, waiting->count);
     sk_server_answer(waiting->token, &reply, sizeof reply.status + waiting->count, NULL, 0);
+    sk_driver_served(&rng.driver);
 }
 
 /* Answers those who wait, as far as the bytes go, and asks for more when they ran out. */

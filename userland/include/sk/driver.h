@@ -51,12 +51,19 @@ struct sk_driver {
     uint32_t range_count;
     handle_t interrupts[SK_DRIVER_INTERRUPTS_MAX];
     uint32_t interrupt_count;
+    struct sk_server_ops first_ops; /* the framework's */
     handle_t dma; /* SK_HANDLE_NONE: the manifest grants none */
 };
 
 /* The whole life of a driver; the value is main's. */
 int sk_driver_main(struct sk_driver *driver, const struct sk_driver_ops *ops, int argc,
                    char **argv);
+
+/*
+ * Tells devmgr, once, that this driver has answered a request: whatever ends it now, it can be started.
+ * The framework does it for answers that message() gives at once; those who answer later call it.
+ */
+void sk_driver_served(struct sk_driver *driver);
 
 /*
  * Properties that the manifest lists, of the device's node or ("phy-handle/reg") of one that it refers

@@ -50,7 +50,8 @@ static void a_manifest_is_read(void **state)
     struct driver_manifest driver = parse("# words\n"
                                           "driver uart-x\nservice uart*\ncompatible a,b c,d # two\n"
                                           "properties reg-shift\nvirtio 4\nranges 2\ninterrupts 0\n"
-                                          "dma\npriority 20\nbudget pages=7 threads=2");
+                                          "dma\npriority 20\nbudget pages=7 threads=2\n"
+                                          "dma-stop 0x70 3\nrestart never\n");
     assert_string_equal(driver.name, "uart-x");
     assert_string_equal(driver.service, "uart*");
     assert_int_equal(driver.compatible_count, 2);
@@ -63,6 +64,11 @@ static void a_manifest_is_read(void **state)
     assert_int_equal(driver.priority, 20);
     assert_int_equal(driver.budget.pages, 7);
     assert_int_equal(driver.budget.threads, 2);
+    assert_true(driver.has_dma_stop);
+    assert_int_equal(driver.dma_stop_offset, 0x70);
+    assert_int_equal(driver.dma_stop_value, 3);
+    assert_false(driver.restarts);
+    assert_true(parse("driver a\nservice b\ncompatible c\n").restarts);
 }
 
 static void a_bad_manifest_is_refused_with_its_line(void **state)
@@ -82,6 +88,8 @@ static void a_bad_manifest_is_refused_with_its_line(void **state)
     refuse("fields x\n", "line 1: a field is PROPERTY:BITS, not x");
     refuse("fields x:33\n", "line 1: not a number that is allowed here: 33");
     refuse("clocks 1 2 3 4 5 6 7 8 9\n", "line 1: too many words; first too many: 9");
+    refuse("dma-stop 0x70\n", "line 1: dma-stop needs a register's offset and a value");
+    refuse("restart often\n", "line 1: neither always nor never: often");
 }
 
 static uint32_t count_devices(const struct driver_manifest *driver, struct device *first)

@@ -9,16 +9,35 @@
 
 #define SK_DEVMGR_PATH_MAX 64u
 #define SK_DEVMGR_NAME_MAX 32u
+#define SK_DEVMGR_CAUSE_MAX 52u
 
 enum sk_devmgr_operation {
     /* struct sk_devmgr_list -> struct sk_devmgr_devices */
     SK_DEVMGR_LIST = 1,
+    /* struct sk_devmgr_restart -> a bare status. Ends the service's driver, which is started again as
+     * after any end. Needs SK_GRANT_RESTART. NOT_FOUND: no such service; BAD_STATE: no driver runs at
+     * the moment. */
+    SK_DEVMGR_RESTART = 2,
 };
 
 enum sk_devmgr_state {
     SK_DEVMGR_RUNNING = 1, /* its driver runs */
-    SK_DEVMGR_FAILED,      /* its driver could not be started; `error` says why */
-    SK_DEVMGR_ENDED,       /* its driver has ended */
+    SK_DEVMGR_FAILED,      /* its driver could not be started or was given up; see error, cause */
+    SK_DEVMGR_ENDED,       /* its driver has ended, and is not started again */
+    SK_DEVMGR_WAITING,     /* its driver has ended, and will be started again in a moment */
+};
+
+/* Why a driver is to be ended, for the console and for `cause`. */
+enum sk_devmgr_reason {
+    SK_DEVMGR_REQUESTED = 0,
+    SK_DEVMGR_HUNG,           /* it has left its client's requests lying */
+    SK_DEVMGR_BROKE_PROTOCOL, /* it wrote what its protocol does not allow */
+};
+
+struct sk_devmgr_restart {
+    uint64_t operation;
+    char service[SK_DEVMGR_NAME_MAX];
+    uint64_t reason; /* enum sk_devmgr_reason */
 };
 
 struct sk_devmgr_list {
@@ -33,9 +52,11 @@ struct sk_devmgr_device {
     uint64_t process_id;              /* of the driver; 0 when there is none */
     uint32_t state;                   /* enum sk_devmgr_state */
     int32_t error;                    /* status_t */
+    uint32_t restarts;                /* how often the driver was started again */
+    char cause[SK_DEVMGR_CAUSE_MAX];  /* how it last ended, in words; empty: it never did */
 };
 
-#define SK_DEVMGR_DEVICES_PER_REPLY 24u
+#define SK_DEVMGR_DEVICES_PER_REPLY 20u
 
 struct sk_devmgr_devices {
     int64_t status;
@@ -44,7 +65,7 @@ struct sk_devmgr_devices {
     struct sk_devmgr_device entries[SK_DEVMGR_DEVICES_PER_REPLY];
 };
 
-_Static_assert(sizeof(struct sk_devmgr_device) == 144, "protocol layout");
+_Static_assert(sizeof(struct sk_devmgr_device) == 200, "protocol layout");
 _Static_assert(sizeof(struct sk_devmgr_devices) <= 4096, "fits one message");
 
 #endif

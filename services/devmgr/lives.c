@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The lives of drivers. A driver that ends is started again: first its device is reset, then the grant
+ * of the life that ended is closed, so that no frame is used for anything else while the device may still
+ * write to it. A driver that ends before it has answered anything is waited for longer each time, and
+ * given up in the end; then its service goes down. One thread, no locks. Tests: tests/qemu/heal.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <sk/cpio.h>
+#include <sk/mmio.h>
+#include <sk/print.h>
+#include <sk/service.h>
+#include <sk/time.h>
+
+#include "devmgr.h"
+
+#define CRASHES_MAX 6u             /* lives without an answer, then it is given up */
+#define PAUSE_FIRST (100 * SK_MS)  /* after the second such life; doubled for each further */
+#define STOP_PATIENCE 100u        /* looks, a millisecond apart */
+
+static struct sk_server *server;
+static const void *tree, *archive;
+static uint64_t archive_size;
+
+void lives_init(struct sk_server *loop, const void *device_tree, const void *bootfs,
+                uint64_t bootfs_size)
+{
+    server = loop;
+    tree = device_tree;
+    archive = bootfs;
+    archive_size = bootfs_size;
+}
+
+static void close_handle(handle_t *handle)
+{
+    if (*handle != SK_HANDLE_NONE) {
+        sk_handle_close(*handle);
+        *handle = SK_HANDLE_NONE;
+    }
+}
+
+/* Everything of this life but the DMA grant. */
+static void clean_up(struct found *found)
+{
+    found->entry.process_id = 0;
+    if (found->child.process != SK_HANDLE_NONE) {
+        sk_server_unwatch(server, found->child.process);
+    }
+    if (found->served != SK_HANDLE_NONE) {
+        sk_server_unwatch(server, found->served);
+    }
+    if (found->job != SK_HANDLE_NONE) {
+        sk_job_kill(found->job);
+    }
+    close_handle(&found->child.process);
+    close_handle(&found->child.boot);
+    close_handle(&found->served);
+    close_handle(&found->job);
+}
+
+/* True when the device does no DMA any more. */
+static bool reset_device(const struct found *found)
+{
+    const struct driver_manifest *driver = found->driver;
+    uintptr_t at;
+    uint64_t mapped;
+    if (!driver->has_dma_stop ||
+        registers_map(&found->device, driver->dma_stop_offset, &at, &mapped) != SK_OK) {
+        return false;
+    }
+    sk_mmio_write32(at, driver->dma_stop_value);
+    bool done = sk_mmio_read32(at) == 0;
+    for (uint32_t i = 0; !done && i < STOP_PATIENCE; i++) {
+        sk_sleep(SK_MS);
+        done = sk_mmio_read32(at) == 0;
+    }
+    sk_memory_unmap(sk_self_process, mapped, SK_PAGE_SIZE);
+    return done;
+}
+
+static void give_up(struct found *found, enum sk_devmgr_state state, const char *why)
+{
+    printf("%s: %s %s; not started again%s%s\n", found->entry.service, found->entry.driver,
+           found->entry.cause, why[0] != '\0' ? ": " : "", why);
+    found->entry.state = state;
+    found->start_due = SK_DEADLINE_NEVER;
+    close_handle(&found->control); /* clients are told that the service is down */
+}
+
+/* After the end of a life, or of an attempt to start one: when is the next? found->entry.cause is set. */
+static void plan(struct found *found)
+{
+    if (found->dma != SK_HANDLE_NONE) {
+        if (!reset_device(found)) {
+            give_up(found, SK_DEVMGR_FAILED, "its device cannot be reset and keeps its memory");
+            return; /* with the grant, for as long as the machine runs */
+        }
+        close_handle(&found->dma);
+    }
+    if (!found->driver->restarts) {
+        give_up(found, SK_DEVMGR_ENDED, "");
+        return;
+    }
+    if (found->crashes == CRASHES_MAX) {
+        give_up(found, SK_DEVMGR_FAILED, "it never answers");
+        return;
+    }
+    uint64_t pause = found->crashes < 2 ? 0 : PAUSE_FIRST << (found->crashes - 2);
+    found->entry.state = SK_DEVMGR_WAITING;
+    found->start_due = sk_deadline_after(pause);
+    if (pause == 0) {
+        printf("%s: %s %s; starting it again\n", found->entry.service, found->entry.driver,
+               found->entry.cause);
+    } else {
+        printf("%s: %s %s; starting it again in %u ms\n", found->entry.service,
+               found->entry.driver, found->entry.cause, (unsigned)(pause / SK_MS));
+    }
+}
+
+static void tell_cause(struct found *found, const struct sk_process_info *info)
+{
+    char *cause = found->entry.cause;
+    size_t size = sizeof found->entry.cause;
+    if (found->blame != NULL) {
+        snprintf(cause, size, "%s", found->blame);
+    } else if (info->exit_reason == SK_EXIT_KILLED) {
+        snprintf(cause, size, "was killed");
+    } else if (info->exit_reason == SK_EXIT_FAULT) {
+        snprintf(cause, size, "ended by a fault");
+    } else if (info->exit_reason == SK_EXIT_OVER_BUDGET) {
+        snprintf(cause, size, "ended: over its budget of memory");
+    } else {
+        snprintf(cause, size, "ended with exit code %ld", (long)info->exit_code);
+    }
+}
+
+/* init closes its end of a control channel when the machine is switched off. */
+static bool service_is_wanted(const struct found *found)
+{
+    uint64_t observed;
+    return sk_object_wait(found->control, SK_SIGNAL_PEER_CLOSED, SK_DEADLINE_POLL, &observed) !=
+           SK_OK;
+}
+
+static void driver_ended(struct sk_server *loop, handle_t process, uint32_t signals, void *context)
+{
+    struct found *found = context;
+    struct sk_process_info info = {.exit_reason = SK_EXIT_KILLED};
+    uint64_t written, observed;
+    sk_object_info(process, &info, sizeof info, &written);
+    tell_cause(found, &info);
+    if (sk_object_wait(found->served, SK_SIGNAL_EVENT, SK_DEADLINE_POLL, &observed) == SK_OK) {
+        found->crashes = 0; /* this end was told before its answer was */
+    }
+    clean_up(found);
+    if (!service_is_wanted(found)) {
+        found->entry.state = SK_DEVMGR_ENDED;
+        return;
+    }
+    found->crashes++;
+    plan(found);
+}
+
+/* The driver has answered a request: whatever ends this life, it can be started. */
+static void driver_served(struct sk_server *loop, handle_t event, uint32_t signals, void *context)
+{
+    struct found *found = context;
+    found->crashes = 0;
+}
+
+static status_t watch(struct found *found)
+{
+    struct sk_process_info info = {0};
+    uint64_t written;
+    sk_object_info(found->child.process, &info, sizeof info, &written);
+    found->entry.process_id = info.id;
+    status_t status = sk_server_watch(server, found->child.process, SK_SIGNAL_TERMINATED,
+                                      driver_ended, found);
+    if (status == SK_OK) {
+        status = sk_server_watch(server, found->served, SK_SIGNAL_EVENT, driver_served, found);
+    }
+    return status;
+}
+
+static status_t start(struct found *found)
+{
+    static struct grant grant; /* reused: large, and one driver starts at a time */
+    char file[MATCH_NAME_MAX + 4];
+    struct sk_cpio_entry image;
+    snprintf(file, sizeof file, "bin/%s", found->driver->name);
+    status_t status = sk_cpio_find(archive, archive_size, file, &image);
+    if (status != SK_OK) {
+        return status;
+    }
+    status = grant_make(&grant, found, tree);
+    if (status != SK_OK) {
+        grant_close(&grant);
+        return status;
+    }
+    struct sk_spawn spawn = {
+        .name = found->driver->name,
+        .job = found->job,
+        .priority = found->driver->priority,
+        .image = sk_boot_handle("bootfs"),
+        .image_offset = image.offset,
+        .image_size = image.size,
+        .argument_count = grant.argument_count,
+        .arguments = grant.arguments,
+        .handles = grant.handles,
+        .handle_count = grant.handle_count,
+    };
+    status = sk_spawn(&spawn, &found->child);
+    return status == SK_OK ? watch(found) : status;
+}
+
+static void begin_life(struct found *found)
+{
+    found->start_due = SK_DEADLINE_NEVER;
+    found->blame = NULL;
+    found->entry.error = start(found);
+    if (found->entry.error == SK_OK) {
+        found->entry.state = SK_DEVMGR_RUNNING;
+        return;
+    }
+    snprintf(found->entry.cause, sizeof found->entry.cause, "cannot be started: %s",
+             sk_status_words(found->entry.error));
+    clean_up(found);
+    found->crashes++;
+    plan(found);
+}
+
+void lives_begin(struct found *found)
+{
+    found->start_due = SK_DEADLINE_NEVER;
+    found->entry.error = sk_offer(found->entry.service, sk_self_job, &found->control);
+    if (found->entry.error != SK_OK) {
+        found->entry.state = SK_DEVMGR_FAILED;
+        printf("%s: cannot offer %s: %s\n", found->entry.path, found->entry.service,
+               sk_status_words(found->entry.error));
+        return;
+    }
+    begin_life(found);
+}
+
+status_t lives_cut(struct found *found, const char *why)
+{
+    if (found->child.process == SK_HANDLE_NONE) {
+        return SK_BAD_STATE;
+    }
+    found->blame = why;
+    return sk_process_kill(found->child.process, 0);
+}
+
+uint64_t lives_continue(struct found *found, uint32_t count)
+{
+    uint64_t next = SK_DEADLINE_NEVER;
+    for (uint32_t i = 0; i < count; i++) {
+        if (found[i].start_due != SK_DEADLINE_NEVER && found[i].start_due <= sk_now()) {
+            found[i].entry.restarts++;
+            begin_life(&found[i]);
+        }
+        next = found[i].start_due < next ? found[i].start_due : next;
+    }
+    return next;
+}
