@@ -36,7 +36,7 @@ enum sk_init_grant {
     SK_GRANT_POWER = 1u << 1,      /* "power": ask init for power-off */
     SK_GRANT_INSPECT = 1u << 2,    /* "inspect": read the state of all services */
     SK_GRANT_FOREGROUND = 1u << 3, /* the run= program: gets the console's input */
-    SK_GRANT_RESTART = 1u << 4,    /* "restart": have devmgr end and restart drivers */
+    SK_GRANT_RESTART = 1u << 5,    /* "restart": have devmgr end and restart drivers */
 };
 
 struct sk_init_connect {
