@@ -16,8 +16,8 @@
 
 #include "devmgr.h"
 
-#define CRASHES_MAX 6u             /* lives without an answer, then it is given up */
-#define PAUSE_FIRST (100 * SK_MS)  /* after the second such life; doubled for each further */
+#define CRASHES_MAX 6u            /* lives without an answer, then it is given up */
+#define PAUSE_FIRST (100 * SK_MS) /* after the second such life; doubled for each further */
 #define STOP_PATIENCE 100u        /* looks, a millisecond apart */
 
 static struct sk_server *server;
@@ -114,8 +114,8 @@ static void plan(struct found *found)
         printf("%s: %s %s; starting it again\n", found->entry.service, found->entry.driver,
                found->entry.cause);
     } else {
-        printf("%s: %s %s; starting it again in %u ms\n", found->entry.service,
-               found->entry.driver, found->entry.cause, (unsigned)(pause / SK_MS));
+        printf("%s: %s %s; starting it again in %u ms\n", found->entry.service, found->entry.driver,
+               found->entry.cause, (unsigned)(pause / SK_MS));
     }
 }
 

@@ -45,9 +45,10 @@ struct driver_manifest {
     uint32_t virtio;             /* device id behind a virtio transport, 0: not one */
     uint32_t ranges, interrupts; /* how many it is given at most */
     bool dma;
-    bool has_dma_stop; /* writing dma_stop_value at dma_stop_offset of the first range stops all its DMA; the */
-    uint32_t dma_stop_offset, dma_stop_value; /* register then reads 0 when it has */
-    bool restarts;                      /* it is started again when it has ended */
+    /* This value, written there in the first range, stops all its DMA; the register then reads 0. */
+    bool has_dma_stop;
+    uint32_t dma_stop_offset, dma_stop_value;
+    bool restarts; /* it is started again when it has ended */
     uint32_t priority;
     struct sk_budget budget;
 };

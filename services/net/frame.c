@@ -4,8 +4,13 @@
  */
 #include "frame.h"
 
+#include <string.h>
+
 #define ETHERNET_BYTES 14u
 #define IP_BYTES_MIN 20u
+#define TCP_BYTES_MIN 20u
+#define TCP_FIN 1u
+#define TCP_SYN 2u
 #define PROTOCOL_TCP 6u
 #define PROTOCOL_UDP 17u
 
@@ -55,5 +60,29 @@ bool frame_prepare_offload(uint8_t *frame, uint32_t length, uint32_t total, uint
         uint32_t payload = ip_total - header - (frame[start + 12] >> 4) * 4u;
         offload->segment_bytes = payload > segment ? (uint16_t)segment : 0;
     }
+    return true;
+}
+
+bool frame_read_tcp(const uint8_t *frame, uint32_t length, struct frame_tcp *tcp)
+{
+    const uint8_t *ip = frame + ETHERNET_BYTES;
+
+    if (length < ETHERNET_BYTES + IP_BYTES_MIN || get16(frame + 12) != 0x0800 ||
+        (get16(ip + 6) & 0x3fff) != 0 || ip[9] != PROTOCOL_TCP) {
+        return false;
+    }
+    uint32_t header = (ip[0] & 15u) * 4;
+    const uint8_t *segment = ip + header;
+    if (length < ETHERNET_BYTES + header + TCP_BYTES_MIN) {
+        return false;
+    }
+    uint32_t headers = header + (segment[12] >> 4) * 4u;
+    uint32_t total = get16(ip + 2);
+    tcp->source_port = (uint16_t)get16(segment);
+    tcp->destination_port = (uint16_t)get16(segment + 2);
+    memcpy(&tcp->destination_ip, ip + 16, sizeof tcp->destination_ip);
+    tcp->sequence = get16(segment + 4) << 16 | get16(segment + 6);
+    tcp->end = tcp->sequence + (total > headers ? total - headers : 0) +
+               ((segment[13] & TCP_FIN) != 0) + ((segment[13] & TCP_SYN) != 0);
     return true;
 }

@@ -19,4 +19,14 @@ struct frame_offload {
 bool frame_prepare_offload(uint8_t *frame, uint32_t length, uint32_t total, uint32_t segment,
                            struct frame_offload *offload);
 
+/* A TCP segment's place in its connection, in host order. */
+struct frame_tcp {
+    uint16_t source_port, destination_port;
+    uint32_t destination_ip; /* in network order, as lwIP has it */
+    uint32_t sequence, end;  /* `end` is after its payload, SYN and FIN included */
+};
+
+/* Reads the headers of an outgoing frame of which `length` bytes are at `frame`. False: not TCP. */
+bool frame_read_tcp(const uint8_t *frame, uint32_t length, struct frame_tcp *tcp);
+
 #endif

@@ -5,7 +5,7 @@
  * Received packets are custom pbufs over the driver's buffers, which go back to the driver when lwIP
  * frees them. Packets to send are copied into transmit buffers, as lwIP's lie in many pieces in memory
  * that the device does not see. Everything the driver wrote is validated; a driver that writes
- * nonsense loses its client, and the machine its network, until the service restarts.
+ * nonsense, hangs or dies is replaced (link_heal.c), and connections do not notice more than a pause.
  * Tests: tests/host/services/net/test_parts.c (frames), tests/qemu/net.
  */
 #include <stdio.h>
@@ -34,31 +34,45 @@ struct link nic;
 
 struct netif *link_netif(void)
 {
-    return nic.rings != NULL ? &nic.netif : NULL;
+    return nic.netif.input != NULL ? &nic.netif : NULL;
 }
 
-void link_die(const char *why)
+void link_lose(const char *why, enum sk_devmgr_reason blame)
 {
     if (nic.up) {
         nic.up = false;
-        printf("network device lost: %s\n", why);
-        netif_set_link_down(&nic.netif);
-        netif_set_down(&nic.netif);
+        nic.lost = why;
+        nic.blame = blame;
     }
+}
+
+/* The driver wrote what cannot be. */
+static void distrust(const char *why)
+{
+    link_lose(why, SK_DEVMGR_BROKE_PROTOCOL);
 }
 
 /* --- Receiving --- */
 
-/* lwIP is done with a received buffer: back to the driver. */
+/* lwIP is done with a received buffer: back to the driver, if it is still the same. */
 static void rx_release(struct pbuf *p)
 {
     struct rx_packet *packet = (struct rx_packet *)p;
+    struct link_pool *pool = packet->pool;
 
-    if (sk_ring_room(&nic.rx_free) == 0) {
-        link_die("receive ring");
+    pool->held--;
+    pool->rx_ours[packet->buffer] = false;
+    if (pool->retired) {
+        link_pool_free(pool);
         return;
     }
-    nic.rx_ours[packet->buffer] = false;
+    if (!nic.up) {
+        return;
+    }
+    if (sk_ring_room(&nic.rx_free) == 0) {
+        distrust("receive ring");
+        return;
+    }
     nic.rings->rx_free_entries[sk_ring_slot(&nic.rx_free, nic.rx_free.own)] = packet->buffer;
     sk_ring_publish(&nic.rx_free, 1);
     nic.freed = true; /* the driver takes them when it is next awake, see link_flush */
@@ -67,16 +81,19 @@ static void rx_release(struct pbuf *p)
 /* A descriptor's bytes as a pbuf, with the two bytes of padding in front if it begins a packet. */
 static struct pbuf *rx_pbuf(const struct sk_nic_descriptor *d, uint32_t pad)
 {
-    bool good = d->buffer < nic.nic.rx_buffers && !nic.rx_ours[d->buffer] && d->offset >= pad &&
-                d->length > 0 && (uint64_t)d->offset + d->length <= nic.nic.rx_buffer_bytes;
+    struct link_pool *pool = nic.pool;
+    bool good = d->buffer < pool->rx_buffers && !pool->rx_ours[d->buffer] && d->offset >= pad &&
+                d->length > 0 && (uint64_t)d->offset + d->length <= pool->rx_buffer_bytes;
     if (!good) {
         return NULL;
     }
-    struct rx_packet *packet = &nic.packets[d->buffer];
-    uint8_t *bytes = nic.pool + (uint64_t)d->buffer * nic.nic.rx_buffer_bytes + d->offset;
+    struct rx_packet *packet = &pool->packets[d->buffer];
+    uint8_t *bytes = pool->memory + (uint64_t)d->buffer * pool->rx_buffer_bytes + d->offset;
     packet->custom.custom_free_function = rx_release;
+    packet->pool = pool;
     packet->buffer = d->buffer;
-    nic.rx_ours[d->buffer] = true;
+    pool->rx_ours[d->buffer] = true;
+    pool->held++;
     uint16_t length = (uint16_t)(d->length + pad);
     return pbuf_alloced_custom(PBUF_RAW, length, PBUF_REF, &packet->custom, bytes - pad, length);
 }
@@ -129,17 +146,17 @@ static bool rx_poll(void)
     uint32_t count = sk_ring_available(&nic.rx_ready);
 
     count = count < RX_BATCH ? count : RX_BATCH;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && nic.up; i++) {
         uint32_t at = sk_ring_slot(&nic.rx_ready, nic.rx_ready.own);
         struct sk_nic_descriptor d = nic.rings->rx_ready_entries[at]; /* once: it may change */
         sk_ring_release(&nic.rx_ready, 1);
         if (!rx_take(&d)) {
-            link_die("a received packet that cannot be");
+            distrust("a received packet that cannot be");
             return false;
         }
     }
     if (nic.rx_ready.broken) {
-        link_die("receive ring");
+        distrust("receive ring");
     }
     return count > 0;
 }
@@ -149,17 +166,18 @@ static bool rx_poll(void)
 /* Takes back the transmit buffers that the driver is done with. */
 static bool tx_reclaim(void)
 {
+    struct link_pool *pool = nic.pool;
     uint32_t count = sk_ring_available(&nic.tx_done);
 
     for (uint32_t i = 0; i < count; i++) {
         uint16_t buffer = nic.rings
                               ->tx_done_entries[sk_ring_slot(&nic.tx_done, nic.tx_done.own + i)];
-        if (buffer >= nic.nic.tx_buffers || nic.tx_ours[buffer]) {
-            link_die("a transmit buffer that it does not have");
+        if (buffer >= pool->tx_buffers || pool->tx_ours[buffer]) {
+            distrust("a transmit buffer that it does not have");
             return false;
         }
-        nic.tx_ours[buffer] = true;
-        nic.tx_stack[nic.tx_count++] = buffer;
+        pool->tx_ours[buffer] = true;
+        pool->tx_stack[pool->tx_count++] = buffer;
     }
     if (count > 0) {
         sk_ring_release(&nic.tx_done, count);
@@ -170,6 +188,9 @@ static bool tx_reclaim(void)
 /* Asks to be told when transmit buffers come back. */
 static void tx_ask(void)
 {
+    if (!nic.up) {
+        return; /* they are asked for when there is a driver again */
+    }
     atomic_store_explicit(&nic.rings->tx_starved, 1, memory_order_seq_cst);
     nic.submitted = true;
 }
@@ -227,21 +248,35 @@ static uint32_t tx_start(const struct pbuf *p)
     return start;
 }
 
+/* Takes a free transmit buffer for the piece of `d`, and submits it as the count-th of its packet. */
+static uint8_t *tx_take(struct sk_nic_descriptor *d, uint32_t count)
+{
+    struct link_pool *pool = nic.pool;
+    uint16_t buffer = pool->tx_stack[--pool->tx_count];
+
+    pool->tx_ours[buffer] = false;
+    pool->tx_index[buffer] = nic.tx_submit.own + count;
+    d->buffer = buffer;
+    return pool->memory + (uint64_t)pool->rx_buffers * pool->rx_buffer_bytes +
+           (uint64_t)buffer * pool->tx_buffer_bytes;
+}
+
 err_t link_output(struct netif *netif, struct pbuf *p)
 {
+    struct link_pool *pool = nic.pool;
     uint32_t headroom = tx_start(p);
-    uint32_t bytes = nic.nic.tx_buffer_bytes;
+    uint32_t bytes = pool->tx_buffer_bytes;
     uint32_t left = p->tot_len; /* with the padding, which lies in the headroom's last bytes */
     uint32_t offset = 0;
+    uint32_t buffers = (left + headroom + bytes - 1) / bytes;
 
     if (!nic.up) {
-        return ERR_IF;
+        return tx_starved(); /* until there is a driver again */
     }
-    uint32_t buffers = (left + headroom + bytes - 1) / bytes;
     if (nic.starved && !nic.retrying && p->tot_len > TX_PRIORITY_BYTES) {
         return tx_starved(); /* others wait already: it is not the next one */
     }
-    if (nic.tx_count < buffers && !(tx_reclaim() && nic.tx_count >= buffers)) {
+    if (pool->tx_count < buffers && !(tx_reclaim() && pool->tx_count >= buffers)) {
         return tx_starved();
     }
     nic.tx_packets++;
@@ -250,22 +285,20 @@ err_t link_output(struct netif *netif, struct pbuf *p)
     uint32_t skip = ETH_PAD_SIZE;
     uint32_t count = 0;
     for (const struct pbuf *q = p; left > 0; headroom = 0, skip = 0) {
-        uint16_t buffer = nic.tx_stack[--nic.tx_count];
-        uint8_t *to = nic.tx_pool + (uint64_t)buffer * bytes + headroom;
+        uint32_t slot = sk_ring_slot(&nic.tx_submit, nic.tx_submit.own + count);
+        struct sk_nic_descriptor *d = &pool->sent[slot];
+        uint8_t *to = tx_take(d, count) + headroom;
         uint32_t piece = bytes - headroom < left ? bytes - headroom : left;
-        struct sk_nic_descriptor *d =
-            &nic.rings->tx_submit_entries[sk_ring_slot(&nic.tx_submit, nic.tx_submit.own + count)];
 
         copy_from_chain(to, piece, &q, &offset);
         left -= piece;
-        nic.tx_ours[buffer] = false;
-        d->buffer = buffer;
         d->offset = (uint16_t)(headroom + skip);
         d->length = piece - skip;
         d->flags = left > 0 ? SK_NIC_MORE : 0;
         if (skip > 0) {
             tx_describe(d, to + skip, piece - skip, total);
         }
+        nic.rings->tx_submit_entries[slot] = *d;
         count++;
     }
     sk_ring_publish(&nic.tx_submit, count); /* never full: no more buffers than entries */
@@ -296,10 +329,10 @@ err_t link_ip_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 }
 
 /* What TCP could not send for want of buffers, in turn, while there are enough for one to get on. */
-static void tx_retry(void)
+void link_retry(void)
 {
     nic.retrying = true;
-    while (nic.starved && nic.tx_count >= TX_RETRY_BUFFERS) {
+    while (nic.starved && nic.up && nic.pool->tx_count >= TX_RETRY_BUFFERS) {
         nic.starved = tcp_socket_retry_one();
     }
     nic.retrying = false;
@@ -310,31 +343,58 @@ static void tx_retry(void)
 
 /* --- The driver's state --- */
 
+static void follow_carrier(void)
+{
+    bool carrier = atomic_load_explicit(&nic.rings->link_up, memory_order_relaxed) != 0;
+
+    if (carrier == (bool)netif_is_link_up(&nic.netif)) {
+        return;
+    }
+    printf("link %s\n", carrier ? "up" : "down");
+    if (carrier) {
+        netif_set_link_up(&nic.netif);
+    } else {
+        netif_set_link_down(&nic.netif);
+    }
+}
+
 bool link_poll(void)
 {
-    if (!nic.up) {
-        return false;
+    bool any = false;
+
+    if (nic.up) {
+        any = rx_poll();
+        any |= nic.up && tx_reclaim();
     }
-    bool any = rx_poll();
-    any |= nic.up && tx_reclaim();
-    if (nic.starved && nic.tx_count >= TX_RETRY_BUFFERS) {
+    if (nic.up && nic.starved && nic.pool->tx_count >= TX_RETRY_BUFFERS) {
         any = true;
-        tx_retry();
+        link_retry();
     }
-    bool carrier = atomic_load_explicit(&nic.rings->link_up, memory_order_relaxed) != 0;
-    if (nic.up && carrier != (bool)netif_is_link_up(&nic.netif)) {
-        printf("link %s\n", carrier ? "up" : "down");
-        if (carrier) {
-            netif_set_link_up(&nic.netif);
-        } else {
-            netif_set_link_down(&nic.netif);
-        }
+    if (nic.up) {
+        follow_carrier();
+    }
+    if (nic.lost != NULL) {
+        link_mourn();
     }
     return any;
 }
 
+void link_drain(void)
+{
+    uint32_t rounds = SK_NIC_RING_ENTRIES / RX_BATCH + 1; /* nobody adds to them any more */
+
+    while (rounds-- > 0 && nic.up && rx_poll()) {
+    }
+    if (nic.up) {
+        tx_reclaim();
+    }
+}
+
 void link_flush(void)
 {
+    if (!nic.up) {
+        return;
+    }
     if (nic.freed && !nic.submitted) {
         atomic_thread_fence(memory_order_seq_cst); /* what was freed, before the look at the flag */
         nic.submitted = atomic_load_explicit(&nic.rings->rx_starved, memory_order_relaxed) != 0;
@@ -364,7 +424,7 @@ void link_sleep_end(void)
 
 void link_info(struct sk_net_info_reply *info)
 {
-    if (nic.rings == NULL) {
+    if (link_netif() == NULL) {
         return;
     }
     memcpy(info->mac, nic.nic.mac, sizeof info->mac);

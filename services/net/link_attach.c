@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Attaching to the network driver: its answer is checked, its memory mapped, the netif made. Once, at
- * the service's start; one thread, no lock. Tests: tests/qemu/net.
+ * Attaching to a network driver: its answer is checked, its memory mapped (link_attach, which may run on a
+ * thread of its own), then the netif is made to fit (link_use). Owns what an offer holds until it is used.
+ * Tests: tests/qemu/net, tests/qemu/heal.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include <lwip/etharp.h>
 #include <sk/service.h>
+#include <sk/time.h>
 
 #include "link_internal.h"
 #include "net.h"
@@ -16,22 +18,21 @@
 /* With TSO: segments of the wire that lwIP hands down as one, RFC 6928's initial window. */
 #define BUNDLE_SEGMENTS 10u
 
+#define ATTACH_PAUSE (20 * SK_MS)
+
 enum { HANDLE_POOL, HANDLE_RINGS, HANDLE_TO_DRIVER, HANDLE_TO_CLIENT, HANDLE_COUNT };
 
-static err_t netif_start(struct netif *netif)
+/* Address, MTU and who makes which checksum, as this driver's device has it. */
+static void fit_netif(struct netif *netif)
 {
     bool tso = (nic.nic.features & SK_NIC_TSO4) != 0 &&
                (nic.nic.features & SK_NIC_TX_CHECKSUM) != 0;
     uint16_t generate = NETIF_CHECKSUM_GEN_IP | NETIF_CHECKSUM_CHECK_IP;
 
-    netif->name[0] = 'e';
-    netif->name[1] = 'n';
     netif->hwaddr_len = ETH_HWADDR_LEN;
     memcpy(netif->hwaddr, nic.nic.mac, ETH_HWADDR_LEN);
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
-    netif->output = link_ip_output;
-    netif->linkoutput = link_output;
     netif->mtu = nic.nic.mtu;
+    tcp_socket_bundle = 1;
     if (tso && nic.nic.segment_max > BUNDLE_SEGMENTS * TCP_MSS + 128) {
         netif->mtu = (uint16_t)(nic.nic.segment_max - SIZEOF_ETH_HDR);
         tcp_socket_bundle = BUNDLE_SEGMENTS;
@@ -41,6 +42,16 @@ static err_t netif_start(struct netif *netif)
     }
     /* Checks of received packets are switched for each packet, see rx_deliver. */
     NETIF_SET_CHECKSUM_CTRL(netif, generate | NETIF_CHECKSUM_GEN_ICMP);
+}
+
+static err_t netif_start(struct netif *netif)
+{
+    netif->name[0] = 'e';
+    netif->name[1] = 'n';
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+    netif->output = link_ip_output;
+    netif->linkoutput = link_output;
+    fit_netif(netif);
     return ERR_OK;
 }
 
@@ -53,112 +64,179 @@ static bool attach_reply_is_sane(const struct sk_nic_attach_reply *r)
            r->headroom <= 128 && r->segment_max <= UINT16_MAX;
 }
 
-static status_t attach_call(uint64_t deadline, handle_t handles[HANDLE_COUNT])
+static status_t attach_call(uint64_t deadline, struct link_offer *offer,
+                            handle_t handles[HANDLE_COUNT])
 {
     struct sk_nic_request request = {.op = SK_NIC_OP_ATTACH};
     struct sk_out out = sk_out_bytes(&request, sizeof request);
-    struct sk_in in = sk_in_bytes(&nic.nic, sizeof nic.nic);
+    struct sk_in in = sk_in_bytes(&offer->nic, sizeof offer->nic);
 
     in.handles = handles;
     in.handle_capacity = HANDLE_COUNT;
-    status_t status = sk_channel_call(nic.endpoint, &out, &in, deadline);
+    status_t status = sk_channel_call(offer->endpoint, &out, &in, deadline);
     if (status != SK_OK) {
         return status;
     }
-    if (in.length >= sizeof(int64_t) && nic.nic.status != SK_OK) {
-        return (status_t)nic.nic.status;
+    status = in.length >= sizeof(int64_t) ? (status_t)offer->nic.status : SK_BAD_FORMAT;
+    bool good = in.length == sizeof offer->nic && in.handle_count == HANDLE_COUNT &&
+                attach_reply_is_sane(&offer->nic);
+    if (status != SK_OK || !good) {
+        for (size_t i = 0; i < in.handle_count; i++) {
+            sk_handle_close(handles[i]);
+        }
+        return status != SK_OK ? status : SK_BAD_FORMAT;
     }
-    bool good = in.length == sizeof nic.nic && in.handle_count == HANDLE_COUNT &&
-                attach_reply_is_sane(&nic.nic);
-    return good ? SK_OK : SK_BAD_FORMAT;
+    return SK_OK;
 }
 
+/* Maps a memory object and closes its handle: the mapping keeps it. */
 static status_t map(handle_t memory, uint64_t size, void **at)
 {
     uint64_t address;
     status_t status = sk_memory_map(sk_self_process, memory, 0, size, 0,
                                     SK_PROT_READ | SK_PROT_WRITE, &address);
+    sk_handle_close(memory);
     if (status == SK_OK) {
         *at = (void *)(uintptr_t)address;
     }
     return status;
 }
 
-/* Private tables for the buffers. NO_MEMORY ends the service's start, so nothing is unwound. */
-static status_t make_tables(void)
+static uint64_t whole_pages(uint64_t bytes)
 {
-    nic.packets = calloc(nic.nic.rx_buffers, sizeof *nic.packets);
-    nic.rx_ours = calloc(nic.nic.rx_buffers, sizeof *nic.rx_ours);
-    nic.tx_ours = calloc(nic.nic.tx_buffers, sizeof *nic.tx_ours);
-    nic.tx_stack = calloc(nic.nic.tx_buffers, sizeof *nic.tx_stack);
-    if (nic.packets == NULL || nic.rx_ours == NULL || nic.tx_ours == NULL || nic.tx_stack == NULL) {
+    return (bytes + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
+}
+
+/* Private tables for the driver's buffers. */
+static struct link_pool *make_pool(const struct sk_nic_attach_reply *nic)
+{
+    struct link_pool *pool = calloc(1, sizeof *pool);
+
+    if (pool == NULL) {
+        return NULL;
+    }
+    pool->rx_buffer_bytes = nic->rx_buffer_bytes;
+    pool->tx_buffer_bytes = nic->tx_buffer_bytes;
+    pool->rx_buffers = nic->rx_buffers;
+    pool->tx_buffers = nic->tx_buffers;
+    pool->bytes = whole_pages((uint64_t)nic->rx_buffers * nic->rx_buffer_bytes +
+                              (uint64_t)nic->tx_buffers * nic->tx_buffer_bytes);
+    pool->packets = calloc(nic->rx_buffers, sizeof *pool->packets);
+    pool->rx_ours = calloc(nic->rx_buffers, sizeof *pool->rx_ours);
+    pool->tx_ours = calloc(nic->tx_buffers, sizeof *pool->tx_ours);
+    pool->tx_stack = calloc(nic->tx_buffers, sizeof *pool->tx_stack);
+    pool->tx_index = calloc(nic->tx_buffers, sizeof *pool->tx_index);
+    pool->sent = calloc(SK_NIC_RING_ENTRIES, sizeof *pool->sent);
+    if (pool->packets == NULL || pool->rx_ours == NULL || pool->tx_ours == NULL ||
+        pool->tx_stack == NULL || pool->tx_index == NULL || pool->sent == NULL) {
+        link_pool_free(pool);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < nic->tx_buffers; i++) {
+        pool->tx_ours[i] = true;
+        pool->tx_stack[pool->tx_count++] = (uint16_t)(nic->tx_buffers - 1 - i);
+    }
+    return pool;
+}
+
+void link_offer_drop(struct link_offer *offer)
+{
+    handle_t *handles[] = {&offer->endpoint, &offer->to_driver, &offer->to_client};
+
+    for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++) {
+        if (*handles[i] != SK_HANDLE_NONE) {
+            sk_handle_close(*handles[i]);
+            *handles[i] = SK_HANDLE_NONE;
+        }
+    }
+    if (offer->rings != NULL) {
+        sk_memory_unmap(sk_self_process, (uintptr_t)offer->rings,
+                        whole_pages(sizeof *offer->rings));
+        offer->rings = NULL;
+    }
+    if (offer->pool != NULL) {
+        link_pool_free(offer->pool);
+        offer->pool = NULL;
+    }
+}
+
+/* Takes what came with the driver's answer; the handles are gone in any case. */
+static status_t unpack(struct link_offer *offer, const handle_t handles[HANDLE_COUNT])
+{
+    void *pool = NULL, *rings = NULL;
+
+    offer->to_driver = handles[HANDLE_TO_DRIVER];
+    offer->to_client = handles[HANDLE_TO_CLIENT];
+    offer->pool = make_pool(&offer->nic);
+    status_t status = map(handles[HANDLE_RINGS], whole_pages(sizeof *offer->rings), &rings);
+    offer->rings = rings;
+    if (offer->pool == NULL) {
+        sk_handle_close(handles[HANDLE_POOL]);
         return SK_NO_MEMORY;
     }
-    for (uint32_t i = 0; i < nic.nic.tx_buffers; i++) {
-        nic.tx_ours[i] = true;
-        nic.tx_stack[nic.tx_count++] = (uint16_t)(nic.nic.tx_buffers - 1 - i);
+    status_t mapped = map(handles[HANDLE_POOL], offer->pool->bytes, &pool);
+    offer->pool->memory = pool;
+    return status != SK_OK ? status : mapped;
+}
+
+status_t link_attach(uint64_t deadline, struct link_offer *offer)
+{
+    handle_t handles[HANDLE_COUNT];
+
+    *offer = (struct link_offer){0};
+    status_t status = sk_connect("nic0", deadline, &offer->endpoint);
+    if (status == SK_OK) {
+        status = attach_call(deadline, offer, handles);
     }
+    if (status == SK_OK) {
+        status = unpack(offer, handles);
+    }
+    if (status != SK_OK) {
+        link_offer_drop(offer);
+    }
+    return status;
+}
+
+void link_use(const struct link_offer *offer)
+{
+    nic.endpoint = offer->endpoint;
+    nic.to_driver = offer->to_driver;
+    nic.to_client = offer->to_client;
+    nic.nic = offer->nic;
+    nic.pool = offer->pool;
+    nic.rings = offer->rings;
     sk_ring_init(&nic.rx_free, &nic.rings->rx_free, SK_NIC_RING_ENTRIES);
     sk_ring_init(&nic.tx_submit, &nic.rings->tx_submit, SK_NIC_RING_ENTRIES);
     sk_ring_init(&nic.rx_ready, &nic.rings->rx_ready, SK_NIC_RING_ENTRIES);
     sk_ring_init(&nic.tx_done, &nic.rings->tx_done, SK_NIC_RING_ENTRIES);
-    return SK_OK;
-}
-
-static void on_event(struct sk_server *server, handle_t handle, uint32_t signals, void *context)
-{
-    /* The loop looks at the rings before each wait. */
-}
-
-static void on_driver_gone(struct sk_server *server, handle_t handle, uint32_t signals,
-                           void *context)
-{
-    sk_server_unwatch(server, handle);
-    link_die("its driver has ended");
+    nic.freed = nic.submitted = false;
+    fit_netif(&nic.netif);
+    nic.up = true;
 }
 
 status_t link_open(struct sk_server *server, uint64_t deadline)
 {
-    handle_t handles[HANDLE_COUNT];
-    void *pool = NULL, *rings = NULL;
-    status_t status = sk_connect("nic0", deadline, &nic.endpoint);
+    struct link_offer offer;
+    status_t status;
 
-    if (status == SK_OK) {
-        status = attach_call(deadline, handles);
+    /* A driver that dies just now comes back; one that has not noticed yet that its last client died, will. */
+    while ((status = link_attach(deadline, &offer)) == SK_PEER_CLOSED || status == SK_BUSY) {
+        if (sk_now() > deadline) {
+            return status;
+        }
+        sk_sleep(ATTACH_PAUSE);
     }
     if (status != SK_OK) {
         return status;
     }
-    uint64_t rx_bytes = (uint64_t)nic.nic.rx_buffers * nic.nic.rx_buffer_bytes;
-    uint64_t tx_bytes = (uint64_t)nic.nic.tx_buffers * nic.nic.tx_buffer_bytes;
-    nic.to_driver = handles[HANDLE_TO_DRIVER];
-    nic.to_client = handles[HANDLE_TO_CLIENT];
-    uint64_t pool_bytes = (rx_bytes + tx_bytes + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
-    status = map(handles[HANDLE_POOL], pool_bytes, &pool);
-    if (status == SK_OK) {
-        uint64_t ring_bytes = (sizeof *nic.rings + SK_PAGE_SIZE - 1) & ~(SK_PAGE_SIZE - 1ull);
-        status = map(handles[HANDLE_RINGS], ring_bytes, &rings);
+    link_use(&offer);
+    status = link_watch_driver(server);
+    if (status == SK_OK && netif_add_noaddr(&nic.netif, NULL, netif_start, netif_input) == NULL) {
+        status = SK_NO_MEMORY;
     }
-    if (status != SK_OK) {
-        return status;
-    }
-    nic.pool = pool;
-    nic.tx_pool = nic.pool + rx_bytes;
-    nic.rings = rings;
-    status = make_tables();
-    if (status == SK_OK) {
-        status = sk_server_watch(server, nic.to_client, SK_SIGNAL_EVENT, on_event, NULL);
-    }
-    if (status == SK_OK) {
-        status = sk_server_watch(server, nic.endpoint, SK_SIGNAL_PEER_CLOSED, on_driver_gone, NULL);
-    }
-    if (status != SK_OK || netif_add_noaddr(&nic.netif, NULL, netif_start, netif_input) == NULL) {
-        nic.rings = NULL;
-        return status == SK_OK ? SK_NO_MEMORY : status;
-    }
-    nic.up = true;
-    if (atomic_load_explicit(&nic.rings->link_up, memory_order_relaxed) != 0) {
+    nic.up = status == SK_OK;
+    if (status == SK_OK && atomic_load_explicit(&nic.rings->link_up, memory_order_relaxed) != 0) {
         netif_set_link_up(&nic.netif);
     }
-    return SK_OK;
+    return status;
 }

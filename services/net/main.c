@@ -379,7 +379,8 @@ static bool before_wait(struct sk_server *server)
         wake_others();
         return true;
     }
-    sk_server_set_deadline(server, timers_arm(active));
+    uint64_t timer = timers_arm(active), look = link_heal_deadline();
+    sk_server_set_deadline(server, timer < look ? timer : look);
     active = false;
     return false;
 }
@@ -387,6 +388,7 @@ static bool before_wait(struct sk_server *server)
 static void on_deadline(struct sk_server *server)
 {
     timers_run();
+    link_heal_run();
 }
 
 /* How many slots the job's budget can pay, with a quarter kept for everything else. */

@@ -33,6 +33,9 @@ void link_flush(void);
 /* We are about to sleep, are awake again. True from link_poll in between: do not sleep. */
 void link_sleep_begin(void);
 void link_sleep_end(void);
+/* When link_heal_run is to be called: only while the driver owes us something. It finds drivers that hang. */
+uint64_t link_heal_deadline(void);
+void link_heal_run(void);
 /* Interface and counters, for SK_NET_OP_INFO. */
 void link_info(struct sk_net_info_reply *info);
 

@@ -83,6 +83,7 @@ TEST_WANTED = {
     "boards": ["U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
     "boards": ["curl", "wrk", "ip (iproute2)"],
+    "heal": ["curl", "ip (iproute2)"],
 }
 
 

@@ -24,6 +24,7 @@ SUITES = {
     "system": (build.GUEST, 1.5),
     "http": (build.GUEST, 3.5),
     "boards": (build.GUEST, 3.0),
+    "heal": (build.GUEST, 2.5),
     "bench": (build.GUEST, 2.0),
 }
 EXPLANATION_LINES = 12  # of what follows a failed case

@@ -52,7 +52,7 @@ struct sk_driver {
     handle_t interrupts[SK_DRIVER_INTERRUPTS_MAX];
     uint32_t interrupt_count;
     struct sk_server_ops first_ops; /* the framework's */
-    handle_t dma; /* SK_HANDLE_NONE: the manifest grants none */
+    handle_t dma;                   /* SK_HANDLE_NONE: the manifest grants none */
 };
 
 /* The whole life of a driver; the value is main's. */

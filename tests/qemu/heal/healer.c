@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Does to the system what the host's scripts type, one line each, and says what came of it:
+ *
+ *     restart NAME   devmgr ends the driver of the service NAME       "restart NAME: STATUS"
+ *     counts         live objects, handles and free pages             "counts O H P"
+ *     driver NAME    restarts, process and cause of NAME's driver     "driver NAME R PROCESS: CAUSE"
+ *     quit           ends, and so switches the machine off
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <sk/ipc.h>
+#include <sk/print.h>
+#include <sk/protocol/devmgr.h>
+#include <sk/service.h>
+#include <sk/time.h>
+#include <skerry/info.h>
+
+#define PATIENCE (5 * SK_SECOND)
+
+static handle_t devmgr;
+
+static status_t call_devmgr(const void *request, size_t size, void *reply, size_t room,
+                            size_t *length)
+{
+    struct sk_out out = sk_out_bytes(request, size);
+    struct sk_in in = sk_in_bytes(reply, room);
+    status_t status = SK_OK;
+    if (devmgr == SK_HANDLE_NONE) {
+        status = sk_connect("devmgr", sk_deadline_after(PATIENCE), &devmgr);
+    }
+    if (status == SK_OK) {
+        status = sk_channel_call(devmgr, &out, &in, sk_deadline_after(PATIENCE));
+    }
+    if (status == SK_PEER_CLOSED && devmgr != SK_HANDLE_NONE) {
+        sk_handle_close(devmgr);
+        devmgr = SK_HANDLE_NONE;
+    }
+    *length = in.length;
+    return status;
+}
+
+static void restart(const char *name)
+{
+    struct sk_devmgr_restart request = {.operation = SK_DEVMGR_RESTART};
+    int64_t answer = 0;
+    size_t length;
+    snprintf(request.service, sizeof request.service, "%s", name);
+    status_t status = call_devmgr(&request, sizeof request, &answer, sizeof answer, &length);
+    printf("restart %s: %s\n", name, sk_status_words(status != SK_OK ? status : (status_t)answer));
+}
+
+static void driver(const char *name)
+{
+    static struct sk_devmgr_devices devices;
+    struct sk_devmgr_list request = {.operation = SK_DEVMGR_LIST};
+    size_t length;
+    if (call_devmgr(&request, sizeof request, &devices, sizeof devices, &length) != SK_OK) {
+        devices.count = 0;
+    }
+    for (uint32_t i = 0; i < devices.count; i++) {
+        const struct sk_devmgr_device *device = &devices.entries[i];
+        if (strcmp(device->service, name) == 0) {
+            printf("driver %s %u %lu: %s\n", name, device->restarts,
+                   (unsigned long)device->process_id, device->cause);
+            return;
+        }
+    }
+    printf("driver %s: none\n", name);
+}
+
+static void counts(void)
+{
+    struct sk_system_info info;
+    uint64_t written, objects = 0;
+    sk_system_info(sk_boot_handle("inspect"), SK_SYSTEM_GENERAL, &info, sizeof info, &written);
+    for (uint32_t i = 0; i < SK_TYPE_COUNT; i++) {
+        objects += info.objects[i];
+    }
+    printf("counts %lu %lu %lu\n", (unsigned long)objects, (unsigned long)info.handles,
+           (unsigned long)info.memory_free_pages);
+}
+
+int main(void)
+{
+    char line[100];
+    puts("ready");
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char command[16], name[SK_DEVMGR_NAME_MAX];
+        int words = sscanf(line, "%15s %31s", command, name);
+        if (words == 2 && strcmp(command, "restart") == 0) {
+            restart(name);
+        } else if (words == 2 && strcmp(command, "driver") == 0) {
+            driver(name);
+        } else if (words == 1 && strcmp(command, "counts") == 0) {
+            counts();
+        } else if (words == 1 && strcmp(command, "quit") == 0) {
+            return 0;
+        } else {
+            printf("what is \"%s\"?\n", line);
+        }
+    }
+    return 1;
+}
