@@ -12,7 +12,9 @@
 
 #include <string.h>
 
+#include <lwip/memp.h>
 #include <lwip/priv/tcp_priv.h>
+#include <lwip/stats.h>
 
 uint32_t tcp_socket_bundle = 1;
 uint32_t tcp_socket_starved;
@@ -22,6 +24,10 @@ _Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its wa
 
 /* What may still be on its way is at most this when the peer announced that window. */
 #define BUNDLES_IN_WINDOW 4u
+
+/* Segments that a connection may have even while others hold half of all there are, so that peers
+ * which take nothing cannot keep lwIP from sending to the rest. */
+#define SEGMENTS_SURE 4u
 
 static void set_starved(struct net_socket *socket, bool is_starved)
 {
@@ -137,6 +143,16 @@ static bool let_go(struct net_socket *socket)
     return true;
 }
 
+/* Bytes that the connection may hand to lwIP now without taking more than its share of segments. */
+static uint32_t fair_room(const struct tcp_pcb *pcb)
+{
+    if (lwip_stats.memp[MEMP_TCP_SEG]->used < MEMP_NUM_TCP_SEG / 2) {
+        return UINT16_MAX;
+    }
+    uint32_t segments = pcb->snd_queuelen / 2u; /* each a header and a piece of the ring */
+    return segments < SEGMENTS_SURE ? (SEGMENTS_SURE - segments) * pcb->mss : 0;
+}
+
 /* Hands lwIP what the program has written, as far as it takes it; then FIN, when one is wanted. */
 static void give(struct net_socket *socket)
 {
@@ -152,13 +168,14 @@ static void give(struct net_socket *socket)
         uint32_t length = sk_ring_contiguous(&socket->tx, socket->given, end - socket->given);
         uint32_t room = tcp_sndbuf(pcb);
         length = length < room ? length : room;
-        length = length < UINT16_MAX ? length : UINT16_MAX;
         if (length == 0) {
             break;
         }
+        room = fair_room(pcb);
+        length = length < room ? length : room;
         uint8_t more = length < end - socket->given ? TCP_WRITE_FLAG_MORE : 0;
-        if (tcp_write(pcb, data + sk_ring_slot(&socket->tx, socket->given), (uint16_t)length,
-                      more) != ERR_OK) {
+        if (length == 0 || tcp_write(pcb, data + sk_ring_slot(&socket->tx, socket->given),
+                                     (uint16_t)length, more) != ERR_OK) {
             is_starved = true; /* again when some are acknowledged, or from on_poll */
             break;
         }

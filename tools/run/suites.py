@@ -22,6 +22,7 @@ SUITES = {
     "kernel": (build.GUEST, 1.5),
     "ipc": (build.GUEST, 1.5),
     "system": (build.GUEST, 1.5),
+    "hostile": (build.GUEST, 2.0),
     "http": (build.GUEST, 3.5),
     "boards": (build.GUEST, 3.0),
     "heal": (build.GUEST, 2.5),

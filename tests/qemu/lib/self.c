@@ -42,27 +42,40 @@ static const struct sk_cpio_entry *own_image(void)
     return &image;
 }
 
-status_t self_try_spawn(handle_t job, const char *mode, const char *argument, handle_t handle,
-                        struct sk_child *child)
+status_t self_start(const struct self_start *start, struct sk_child *child)
 {
     const struct sk_cpio_entry *image = own_image();
-    const char *arguments[] = {sk_self_name, mode, argument};
-    struct sk_spawn_handle handles[3] = {
-        {"log", duplicate(sk_boot_handle("log"), SK_RIGHT_WRITE | SK_RIGHT_TRANSFER)},
-        {"given", handle},
-    };
+    const char *arguments[] = {sk_self_name, start->mode, start->argument};
     struct sk_spawn spawn = {
         .name = sk_self_name,
-        .job = job,
+        .job = start->job,
+        .priority = start->priority,
         .image = sk_boot_handle("bootfs"),
         .image_offset = image->offset,
         .image_size = image->size,
-        .argument_count = argument != NULL ? 3 : 2,
+        .argument_count = start->argument != NULL ? 3 : 2,
         .arguments = arguments,
+        .handles = start->handles,
+        .handle_count = start->handle_count,
+    };
+    return sk_spawn(&spawn, child);
+}
+
+status_t self_try_spawn(handle_t job, const char *mode, const char *argument, handle_t handle,
+                        struct sk_child *child)
+{
+    struct sk_spawn_handle handles[] = {
+        {"log", duplicate(sk_boot_handle("log"), SK_RIGHT_WRITE | SK_RIGHT_TRANSFER)},
+        {"given", handle},
+    };
+    struct self_start start = {
+        .job = job,
+        .mode = mode,
+        .argument = argument,
         .handles = handles,
         .handle_count = handle != SK_HANDLE_NONE ? 2 : 1,
     };
-    return sk_spawn(&spawn, child);
+    return self_start(&start, child);
 }
 
 struct sk_child self_spawn(handle_t job, const char *mode, const char *argument, handle_t handle)

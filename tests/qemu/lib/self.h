@@ -36,6 +36,16 @@ status_t self_try_spawn(handle_t job, const char *mode, const char *argument, ha
 /* Waits for its end, closes its handles and checks that it exited with `code`. */
 void self_expect_exit(struct sk_child *child, int64_t code);
 
+/* A child with handles of the caller's choice, which are gone in any case. */
+struct self_start {
+    handle_t job;
+    const char *mode, *argument; /* argument may be NULL */
+    uint32_t priority;           /* 0: the default */
+    const struct sk_spawn_handle *handles;
+    size_t handle_count;
+};
+status_t self_start(const struct self_start *start, struct sk_child *child);
+
 /* As test_case, and the own job's budget must be back as well, to the page. Pages that were touched
  * for the first time are told from lost ones by a second run. */
 void self_case(const char *name, void (*body)(void));
