@@ -93,8 +93,9 @@ static void noisy_session(uint64_t *state)
             uint8_t answer[512];
             struct sk_out ask = sk_out_bytes(&open, sizeof open);
             struct sk_in told = sk_in_bytes(answer, sizeof answer);
-            words[random_next(state) % (bytes / 4)] =
-                random_next(state) % 2 == 0 ? random_next(state) * 2 : random_next(state) % 512;
+            words[random_next(state) % (bytes / 4)] = random_next(state) % 2 == 0
+                                                          ? random_next(state) * 2
+                                                          : random_next(state) % 512;
             sk_event_signal(handles[2]);
             if (i % 16 == 0 && open.op != SK_NET_OP_RESOLVE) {
                 status = sk_channel_call(endpoint, &ask, &told, test_deadline());

@@ -24,9 +24,9 @@ static uint64_t any_handle(uint64_t *state)
 
 static uint64_t any_argument(uint64_t *state)
 {
-    static const uint64_t odd[] = {0,          ~0ull,       1ull << 63,         1ull << 38,
-                                   0xfff,      0x10000,     0x3fffff0000,       0xffffffc000000000,
-                                   0x80200000, 0x7fffffff,  0xffffffff,         0x3ffffeffff};
+    static const uint64_t odd[] = {0,          ~0ull,      1ull << 63,   1ull << 38,
+                                   0xfff,      0x10000,    0x3fffff0000, 0xffffffc000000000,
+                                   0x80200000, 0x7fffffff, 0xffffffff,   0x3ffffeffff};
     switch (random_next(state) % 8) {
     case 0:
     case 1:

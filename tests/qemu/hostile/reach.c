@@ -53,9 +53,10 @@ static void try_handle(handle_t handle)
 int mode_reach(int argc, char **argv)
 {
     /* The kernel's halves of Sv39, the devices of QEMU's machine, RAM by physical address, the top. */
-    static const char *const places[] = {"0",        "8",        "10000000",         "c000000",
-                                         "80000000", "80200000", "ffffffc000000000", "ffffffff80000000",
-                                         "4000000000", "3fffff0000", "fffffffffffffff8"};
+    static const char *const places[] = {
+        "0",          "8",          "10000000",         "c000000",
+        "80000000",   "80200000",   "ffffffc000000000", "ffffffff80000000",
+        "4000000000", "3fffff0000", "fffffffffffffff8"};
     if (argc > 1) {
         return touch(argv[1]);
     }
@@ -93,8 +94,17 @@ static void lie(uint64_t *state, uint8_t *file, uint64_t size)
 {
     Elf64_Ehdr *elf = (Elf64_Ehdr *)file;
     Elf64_Phdr *segments = (Elf64_Phdr *)(file + elf->e_phoff);
-    static const uint64_t values[] = {0, 1, 0xfff, 0x1000, 0x10000, 0x7fffffff, 0x3fffff0000,
-                                      0xffffffc000000000, ~0ull, ~0xfffull, (uint64_t)1 << 38};
+    static const uint64_t values[] = {0,
+                                      1,
+                                      0xfff,
+                                      0x1000,
+                                      0x10000,
+                                      0x7fffffff,
+                                      0x3fffff0000,
+                                      0xffffffc000000000,
+                                      ~0ull,
+                                      ~0xfffull,
+                                      (uint64_t)1 << 38};
     uint64_t value = values[random_next(state) % COUNT(values)];
     Elf64_Phdr *segment = &segments[random_next(state) % 3];
     switch (random_next(state) % 9) {
@@ -146,8 +156,8 @@ int mode_elf(int argc, char **argv)
     for (uint32_t round = 0; round < 100; round++) {
         memcpy((void *)at, (const char *)archive_at + hello.offset, hello.size);
         lie(&state, (uint8_t *)at, size);
-        struct sk_spawn spawn = {.name = "liar", .job = sk_self_job, .image = image,
-                                 .image_size = hello.size};
+        struct sk_spawn spawn = {
+            .name = "liar", .job = sk_self_job, .image = image, .image_size = hello.size};
         struct sk_child child;
         struct sk_process_info end;
         if (sk_spawn(&spawn, &child) == SK_OK) { /* not every change is a lie */

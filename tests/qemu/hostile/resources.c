@@ -151,8 +151,8 @@ int mode_exhaust(int argc, char **argv)
         const char *kind;
         status_t (*take)(void);
     } kinds[] = {
-        {"handles", take_handle},   {"channels", take_channel},   {"memory", take_memory},
-        {"threads", take_thread},   {"processes", take_process},  {"messages", take_message},
+        {"handles", take_handle},    {"channels", take_channel},  {"memory", take_memory},
+        {"threads", take_thread},    {"processes", take_process}, {"messages", take_message},
         {"wait sets", take_waitset}, {"timers", take_timer},      {"mappings", take_mapping},
         {"jobs", take_job},
     };
