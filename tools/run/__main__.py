@@ -76,7 +76,7 @@ def make_parser(command):
         parser.add_argument("--fresh", action="store_true",
                             help="with --long: repeat what has passed, too")
         parser.add_argument("suites", nargs="*", metavar="SUITE",
-                            help="host, kernel, ipc, system, http, boards, bench (default: all)")
+                            help="host, kernel, ipc, system, hostile, http, boards, bench (default: all)")
     elif command == "bench":
         common_options(parser)
         parser.add_argument("groups", nargs="*", metavar="GROUP",
