@@ -33,6 +33,7 @@ status_t broker_add(struct broker *broker, const char *name, void *owner,
         }
         found = &broker->services[broker->count++];
         strcpy(found->name, name);
+        found->look = SK_DEADLINE_NEVER;
     }
     found->owner = owner;
     *service = found;
@@ -69,6 +70,31 @@ void broker_down(struct broker_service *service)
 {
     broker_accepted(service, service->sent);
     service->control = SK_HANDLE_NONE;
+}
+
+void broker_ping(struct broker_service *service)
+{
+    struct sk_init_ping ping = {SK_INIT_PING, service->sent + 1};
+    struct sk_out out = sk_out_bytes(&ping, sizeof ping);
+    /* If it cannot be sent the service has ended, or init has no memory: no time to judge others. */
+    if (service->control != SK_HANDLE_NONE && service->sent == service->accepted &&
+        sk_channel_send(service->control, &out) == SK_OK) {
+        *slot(service, ++service->sent) = NULL;
+    }
+}
+
+bool broker_is_stuck(struct broker_service *service, uint64_t now, uint64_t limit)
+{
+    uint64_t oldest = service->accepted + 1;
+    if (service->control == SK_HANDLE_NONE || service->sent == service->accepted) {
+        service->look = SK_DEADLINE_NEVER;
+        return false;
+    }
+    if (service->look == SK_DEADLINE_NEVER || service->oldest != oldest) {
+        service->oldest = oldest;
+        service->look = now + limit;
+    }
+    return service->look <= now;
 }
 
 void broker_forget(struct broker *broker, const struct broker_client *client)

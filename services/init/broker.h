@@ -40,9 +40,11 @@ struct broker_service {
     void *owner;       /* the caller's */
     handle_t control;  /* init's end; SK_HANDLE_NONE while the service is down */
     bool absent;       /* its owner has said that it will not come */
-    uint64_t sent;     /* connections sent since the control channel was made */
+    uint64_t sent;     /* messages sent since the control channel was made */
     uint64_t accepted; /* ... of which the service has taken this many off its queue */
-    /* The clients of connections accepted + 1 to sent, by number; NULL when gone. */
+    uint64_t oldest;   /* what was the oldest untaken one at the last look */
+    uint64_t look;     /* when to look again; SK_DEADLINE_NEVER: nothing is untaken */
+    /* Whose connections accepted + 1 to sent are, by number; NULL: gone, or a ping. */
     struct broker_client *queue[SK_INBOX_MESSAGES_MAX];
 };
 
@@ -86,6 +88,13 @@ status_t broker_connect(struct broker *broker, struct broker_client *client,
                         struct broker_service *service, handle_t *endpoint);
 /* The service has taken everything up to `sequence` off its queue. Nonsense is ignored. */
 void broker_accepted(struct broker_service *service, uint64_t sequence);
+/* Gives the service something to take off its queue, unless it has something already. */
+void broker_ping(struct broker_service *service);
+/*
+ * Looks whether the service still takes messages off its queue: true when the oldest one is the same
+ * as at a look `limit` or more before. Sets service->look to when it wants to be called next.
+ */
+bool broker_is_stuck(struct broker_service *service, uint64_t now, uint64_t limit);
 /* The client has ended. */
 void broker_forget(struct broker *broker, const struct broker_client *client);
 

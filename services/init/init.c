@@ -187,24 +187,37 @@ void maybe_start_foreground(struct init *init)
     }
     bool waited = sk_now() >= init->foreground_deadline;
     for (uint32_t i = 0; i < init->program_count; i++) {
-        if (init->programs[i].state == SK_INIT_STARTING) {
+        const struct program *program = &init->programs[i];
+        if (program->state == SK_INIT_STARTING ||
+            (program->state == SK_INIT_RESTARTING && program->entry->ready)) {
             if (!waited) {
                 return;
             }
-            say("%s is not ready yet", init->programs[i].name);
+            say("%s is not ready yet", program->name);
         }
     }
     init->foreground = NULL;
     program_start(init, foreground);
 }
 
-void update_deadline(struct init *init)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-    uint64_t deadline = earliest_wait(init);
-    if (init->foreground != NULL && init->foreground_deadline < deadline) {
-        deadline = init->foreground_deadline;
+    return a < b ? a : b;
+}
+
+/* After every event: what has become due is done, and the next thing to wait for is found. */
+static bool before_wait(struct sk_server *server)
+{
+    struct init *init = server->context;
+    end_stuck(init);
+    restart_due(init);
+    uint64_t deadline = earlier(earliest_wait(init), earliest_restart(init));
+    deadline = earlier(deadline, earliest_look(init));
+    if (init->foreground != NULL) {
+        deadline = earlier(deadline, init->foreground_deadline);
     }
-    sk_server_set_deadline(&init->server, deadline);
+    sk_server_set_deadline(server, deadline);
+    return false;
 }
 
 static void on_deadline(struct sk_server *server)
@@ -212,7 +225,6 @@ static void on_deadline(struct sk_server *server)
     struct init *init = server->context;
     settle_waits(init);
     maybe_start_foreground(init);
-    update_deadline(init);
 }
 
 static status_t on_message(struct sk_server *server, struct sk_client *client, struct sk_in *in,
@@ -222,9 +234,12 @@ static status_t on_message(struct sk_server *server, struct sk_client *client, s
     if (client->service == ENDPOINT_REQUESTER) {
         return handle_request(init, client->data, in, reply);
     }
+    struct broker_service *service = client->data;
     const struct sk_init_accepted *accepted = sk_request(in, struct sk_init_accepted);
-    if (accepted != NULL && accepted->operation == SK_INIT_ACCEPTED) {
-        broker_accepted(client->data, accepted->sequence);
+    if (sk_operation(in) == SK_INIT_ACCEPTED && accepted != NULL) {
+        broker_accepted(service, accepted->sequence);
+    } else if (sk_operation(in) == SK_INIT_SERVED) {
+        supervise_good(&((struct program *)service->owner)->history);
     }
     return SK_NOT_SUPPORTED;
 }
@@ -243,6 +258,7 @@ static const struct sk_server_ops ops = {
     .message = on_message,
     .disconnect = on_disconnect,
     .deadline = on_deadline,
+    .before_wait = before_wait,
 };
 
 static void on_lost(struct broker *broker, struct broker_service *service)
@@ -270,6 +286,5 @@ int main(int argc, char **argv)
     init->broker.lost = on_lost;
     add_programs(init);
     start_programs(init);
-    update_deadline(init);
     return sk_server_run(&init->server);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Init's state, shared by its files: init.c (start and end of the system), programs.c (start and end
- * of programs), requests.c (what programs ask for). One thread, no lock.
+ * Init's state, shared by its files: init.c (start and end of the system), programs.c (start of
+ * programs), ends.c (their ends, and what follows), requests.c (what programs ask for). One thread,
+ * no lock.
  */
 #ifndef INIT_INIT_H
 #define INIT_INIT_H
@@ -11,6 +12,7 @@
 
 #include "broker.h"
 #include "manifest.h"
+#include "supervise.h"
 #include "words.h"
 
 #define PROGRAMS_MAX (MANIFEST_PROGRAMS_MAX + 1u) /* and the foreground one */
@@ -19,6 +21,10 @@
 #define READY_PATIENCE (30 * SK_SECOND)
 /* How long a service has to end by itself at power-off. */
 #define STOP_PATIENCE (500 * SK_MS)
+/* How long a service may leave its control queue alone: once it has started, and before. The manifest
+ * may name another limit. Longer than any pause that a busy machine makes. */
+#define SERVICE_LIMIT (5 * SK_SECOND)
+#define START_LIMIT (30 * SK_SECOND)
 
 /* One program of the manifest. */
 struct program {
@@ -26,9 +32,16 @@ struct program {
     const char *name; /* of the process; the entry's unless that is the template */
     enum sk_init_state state;
     bool foreground;
-    bool settled; /* no name that it may offer will come any more */
+    bool settled;   /* no name that it may offer will come any more */
+    bool torn_down; /* its end was wanted, for what it depends on is started again */
+    bool hung;      /* its end was wanted, for it looked at its control endpoint no more */
     uint32_t delegates;
-    handle_t job, process; /* SK_HANDLE_NONE when it does not run */
+    struct supervision history;
+    uint64_t restart_at; /* SK_INIT_RESTARTING: not before */
+    uint64_t pause;      /* ... which was so long after the end */
+    bool untold;         /* ... of which the console does not know yet */
+    /* SK_HANDLE_NONE when it does not run. The job outlives the process by what that had started. */
+    handle_t job, process;
     uint64_t process_id;
     struct requester *requester;
 };
@@ -46,6 +59,7 @@ struct requester {
     /* A connect that waits for a device to be found; token SK_TOKEN_NONE: none. */
     token_t token;
     uint64_t deadline;
+    status_t late; /* its answer at the deadline */
     char wanted[SK_INIT_NAME_MAX];
 };
 
@@ -74,8 +88,6 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Stops everything in reverse order and powers off. */
 _Noreturn void power_off(struct init *init, enum sk_power_op operation,
                          enum sk_power_reason reason);
-/* Sets the server's deadline to the earliest thing that waits. */
-void update_deadline(struct init *init);
 /* Starts the foreground program if nothing is left to wait for. */
 void maybe_start_foreground(struct init *init);
 
@@ -83,12 +95,31 @@ void maybe_start_foreground(struct init *init);
 
 /* Makes known, still down, what the program offers. */
 void program_register(struct init *init, struct program *program);
-/* Starts it; on failure says so and marks it FAILED. */
+/* Starts it; a failure is an end like others (ends.c). */
 void program_start(struct init *init, struct program *program);
+/* Closes what init has for a program whose process has ended, or never began, but its job. */
+void program_clean_up(struct init *init, struct program *program);
 /* Ends it, politely first if it is a service. Waits at most STOP_PATIENCE, twice. */
 void program_stop(struct init *init, struct program *program);
 /* Takes `control` (init's end) as the service's way in. The handle is init's in any case. */
 status_t service_up(struct init *init, struct broker_service *service, handle_t control);
+
+/* ends.c */
+
+/* Watches for the end of a program that was started. */
+status_t program_watch(struct init *init, struct program *program);
+/* It could not be started. */
+void program_not_started(struct init *init, struct program *program, status_t reason);
+/* Will it be there again, or is it there? Then who wants to connect to it may wait. */
+bool program_returns(const struct program *program);
+/* Starts again what is due and has nothing to wait for. */
+void restart_due(struct init *init);
+/* When restart_due has something to do next. */
+uint64_t earliest_restart(const struct init *init);
+/* Ends services that have left their control queues alone for too long. */
+void end_stuck(struct init *init);
+/* When end_stuck wants to look next. */
+uint64_t earliest_look(const struct init *init);
 
 /* requests.c */
 

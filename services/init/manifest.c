@@ -11,6 +11,7 @@
 #include <sk/protocol/init.h>
 
 #define WORDS_MAX 24u
+#define LIMIT_MS_MAX (60u * 1000)
 
 /* One line as words, and where to complain. */
 struct line {
@@ -37,6 +38,7 @@ static const struct keyword grant_words[] = {
     {"power", SK_GRANT_POWER},
     {"inspect", SK_GRANT_INSPECT},
     {"restart", SK_GRANT_RESTART},
+    {"kill", SK_GRANT_KILL},
     {NULL, 0},
 };
 
@@ -173,6 +175,21 @@ static status_t key_restart(struct line *line, struct manifest_program *program)
     return SK_OK;
 }
 
+static status_t key_restart_with(struct line *line, struct manifest_program *program)
+{
+    return add_names(line, &program->restart_with);
+}
+
+static status_t key_limit(struct line *line, struct manifest_program *program)
+{
+    uint64_t value;
+    if (!parse_number(line->words[1], LIMIT_MS_MAX, &value) || value == 0) {
+        return refuse(line, "not a limit in milliseconds", line->words[1]);
+    }
+    program->limit_ms = (uint32_t)value;
+    return SK_OK;
+}
+
 static status_t key_ready(struct line *line, struct manifest_program *program)
 {
     program->ready = true;
@@ -271,6 +288,8 @@ static const struct key {
     {"handles", key_handles, 1, WORDS_MAX},
     {"grants", key_grants, 1, WORDS_MAX},
     {"restart", key_restart, 1, 1},
+    {"restart-with", key_restart_with, 1, WORDS_MAX},
+    {"limit", key_limit, 1, 1},
     {"ready", key_ready, 0, 0},
     {"off", key_off, 0, 0},
     {"manual", key_manual, 0, 0},
@@ -337,6 +356,22 @@ static status_t check_offers(struct manifest *manifest, struct line *line)
     return SK_OK;
 }
 
+/* What a program depends on stands above it: so there is no circle, and the order of starting is that
+ * of the lines. */
+static status_t check_dependencies(struct manifest *manifest, struct line *line)
+{
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        const struct manifest_list *bases = &manifest->programs[i].restart_with;
+        for (uint32_t j = 0; j < bases->count; j++) {
+            struct manifest_program *base = manifest_find(manifest, bases->items[j]);
+            if (base == NULL || base >= &manifest->programs[i]) {
+                return refuse(line, "restart-with names no program above", bases->items[j]);
+            }
+        }
+    }
+    return SK_OK;
+}
+
 /* Cuts the line at *at into words and moves *at to the next one. False: too many words. */
 static bool split_line(char **at, struct line *line)
 {
@@ -373,7 +408,8 @@ status_t manifest_parse(char *text, struct manifest *manifest, struct manifest_e
             return status;
         }
     }
-    return check_offers(manifest, &line);
+    status_t status = check_offers(manifest, &line);
+    return status == SK_OK ? check_dependencies(manifest, &line) : status;
 }
 
 struct manifest_program *manifest_find(struct manifest *manifest, const char *name)

@@ -52,9 +52,11 @@ struct manifest_program {
     uint32_t handles;               /* enum manifest_handle */
     uint32_t grants;                /* enum sk_init_grant */
     enum manifest_restart restart;
-    bool ready;  /* it says when it is ready, and the foreground program waits for that */
-    bool off;    /* never started; what it offers is down */
-    bool manual; /* started only as the foreground program */
+    struct manifest_list restart_with; /* programs with which it is torn down and started again */
+    uint32_t limit_ms; /* how long it may leave its control endpoint alone; 0: init's usual limit */
+    bool ready;        /* it says when it is ready, and the foreground program waits for that */
+    bool off;          /* never started; what it offers is down */
+    bool manual;       /* started only as the foreground program */
 };
 
 struct manifest {

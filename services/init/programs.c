@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Start and end of programs. A program's job, process handle and control endpoints are owned here;
- * they go when the process has ended. Tests: tests/qemu/broker, tests/qemu/process.
+ * Start and stop of programs. A program's job, process handle and control endpoints are owned here;
+ * they go when the process has ended (ends.c). Tests: tests/qemu/broker, tests/qemu/process.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -220,8 +220,7 @@ static void drop_controls(struct init *init, const struct program *program)
     }
 }
 
-/* Everything that is left of a program whose process has ended, or never began. */
-static void clean_up(struct init *init, struct program *program)
+void program_clean_up(struct init *init, struct program *program)
 {
     drop_controls(init, program);
     if (program->requester != NULL) {
@@ -236,52 +235,12 @@ static void clean_up(struct init *init, struct program *program)
         sk_handle_close(program->process);
         program->process = SK_HANDLE_NONE;
     }
-    if (program->job != SK_HANDLE_NONE) {
-        sk_job_kill(program->job); /* what it had started goes with it */
-        sk_handle_close(program->job);
-        program->job = SK_HANDLE_NONE;
-    }
     program->process_id = 0;
-    program->settled = true;
-    settle_waits(init);
-}
-
-static void report_end(const struct program *program, const struct sk_process_info *info)
-{
-    switch (info->exit_reason) {
-    case SK_EXIT_KILLED:
-        say("%s was killed", program->name);
-        break;
-    case SK_EXIT_FAULT:
-        say("%s ended by a fault", program->name);
-        break;
-    case SK_EXIT_OVER_BUDGET:
-        say("%s ended: over its budget of memory", program->name);
-        break;
-    default:
-        if (info->exit_code != 0) {
-            say("%s ended with exit code %lld", program->name, (long long)info->exit_code);
+    for (uint32_t i = 0; i < init->broker.count; i++) {
+        if (init->broker.services[i].owner == program) {
+            init->broker.services[i].absent = false; /* nobody says so any more */
         }
-        break;
     }
-}
-
-static void on_terminated(struct sk_server *server, handle_t process, uint32_t signals,
-                          void *context)
-{
-    struct init *init = server->context;
-    struct program *program = context;
-    struct sk_process_info info = {.exit_reason = SK_EXIT_KILLED};
-    uint64_t written;
-    sk_object_info(process, &info, sizeof info, &written);
-    bool good = info.exit_reason == SK_EXIT_EXITED && info.exit_code == 0;
-    report_end(program, &info);
-    program->state = good ? SK_INIT_ENDED : SK_INIT_FAILED;
-    clean_up(init, program);
-    if (program->foreground) {
-        power_off(init, SK_POWER_OFF, good ? SK_POWER_SUCCESS : SK_POWER_FAILURE);
-    }
-    maybe_start_foreground(init);
 }
 
 static status_t start(struct init *init, struct program *program)
@@ -309,29 +268,20 @@ static status_t start(struct init *init, struct program *program)
     for (uint32_t i = 0; i < given.count; i++) {
         sk_handle_close(given.handles[i].handle);
     }
-    if (status == SK_OK) {
-        status = sk_server_watch(&init->server, program->process, SK_SIGNAL_TERMINATED,
-                                 on_terminated, program);
-    }
-    return status;
+    return status == SK_OK ? program_watch(init, program) : status;
 }
 
 void program_start(struct init *init, struct program *program)
 {
+    struct supervision *history = &program->history;
+    history->restarts += history->started != 0;
+    supervise_started(history, sk_now());
+    program->hung = program->torn_down = false;
     program->settled = program->entry->may_offer.count == 0;
     program->state = program->entry->ready ? SK_INIT_STARTING : SK_INIT_UP;
     status_t status = start(init, program);
-    if (status == SK_OK) {
-        return;
-    }
-    say("cannot start %s: %s", program->name, sk_status_words(status));
-    program->state = SK_INIT_FAILED;
-    if (program->process != SK_HANDLE_NONE) {
-        sk_process_kill(program->process, 0);
-    }
-    clean_up(init, program);
-    if (program->foreground) {
-        power_off(init, SK_POWER_OFF, SK_POWER_FAILURE);
+    if (status != SK_OK) {
+        program_not_started(init, program, status);
     }
 }
 

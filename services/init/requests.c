@@ -61,7 +61,8 @@ static status_t expect(struct init *init, const char *name)
         if (!manifest_list_matches(&program->entry->may_offer, name)) {
             continue;
         }
-        if (program->process == SK_HANDLE_NONE) {
+        bool lives = program->process != SK_HANDLE_NONE || program_returns(program);
+        if (!lives) {
             status = SK_SERVICE_DOWN;
         } else if (!program->settled) {
             return SK_PENDING;
@@ -75,14 +76,32 @@ static bool is_known(struct init *init, const char *name)
     return broker_find(&init->broker, name) != NULL || expect(init, name) != SK_NOT_FOUND;
 }
 
+/* PENDING: it may become possible; if it does not until the deadline, *late is the answer. */
 static status_t try_connect(struct init *init, struct requester *requester, const char *name,
-                            handle_t *endpoint)
+                            handle_t *endpoint, status_t *late)
 {
     struct broker_service *service = broker_find(&init->broker, name);
-    if (service == NULL || service->absent) {
-        return service != NULL ? SK_NOT_FOUND : expect(init, name);
+    *late = SK_TIMED_OUT;
+    if (service == NULL) {
+        return expect(init, name);
     }
-    return broker_connect(&init->broker, &requester->client, service, endpoint);
+    if (service->absent) {
+        return SK_NOT_FOUND;
+    }
+    status_t status = broker_connect(&init->broker, &requester->client, service, endpoint);
+    if (status == SK_SERVICE_DOWN && program_returns(service->owner)) {
+        *late = SK_SERVICE_DOWN;
+        return SK_PENDING;
+    }
+    return status;
+}
+
+/* Whoever has stdin and stdout there may come again when the console has been started again. */
+static bool may_connect(const struct program *program, const char *name)
+{
+    return manifest_list_matches(&program->entry->connects, name) ||
+           ((program->entry->handles & MANIFEST_HANDLE_CONSOLE) != 0 &&
+            strcmp(name, "console") == 0);
 }
 
 static status_t handle_connect(struct init *init, struct requester *requester, struct sk_in *in,
@@ -95,19 +114,23 @@ static status_t handle_connect(struct init *init, struct requester *requester, s
     if (!is_known(init, request->name)) {
         return SK_NOT_FOUND;
     }
-    if (!manifest_list_matches(&requester->program->entry->connects, request->name)) {
+    if (!may_connect(requester->program, request->name)) {
         return SK_NOT_ALLOWED;
     }
-    if (requester->token != SK_TOKEN_NONE && requester->deadline > sk_now()) {
+    uint64_t now = sk_now();
+    if (requester->token != SK_TOKEN_NONE && requester->deadline > now) {
         return SK_BUSY;
     }
     requester->token = SK_TOKEN_NONE;
-    status_t status = try_connect(init, requester, request->name, &reply->handles[0]);
+    status_t status = try_connect(init, requester, request->name, &reply->handles[0],
+                                  &requester->late);
+    if (status == SK_PENDING && request->deadline <= now) {
+        return requester->late;
+    }
     if (status == SK_PENDING) {
         requester->token = in->token;
         requester->deadline = request->deadline;
         memcpy(requester->wanted, request->name, sizeof requester->wanted);
-        update_deadline(init);
     } else if (status == SK_OK) {
         reply->handle_count = 1;
     }
@@ -121,12 +144,12 @@ static void settle(struct init *init, struct requester *requester, uint64_t now)
     }
     struct sk_init_status reply = {SK_OK};
     handle_t endpoint = SK_HANDLE_NONE;
-    status_t status = try_connect(init, requester, requester->wanted, &endpoint);
+    status_t status = try_connect(init, requester, requester->wanted, &endpoint, &requester->late);
     if (status == SK_PENDING) {
         if (requester->deadline > now) {
             return;
         }
-        status = SK_TIMED_OUT;
+        status = requester->late;
     }
     token_t token = requester->token;
     requester->token = SK_TOKEN_NONE;
@@ -146,7 +169,6 @@ void settle_waits(struct init *init)
             settle(init, c->data, now);
         }
     }
-    update_deadline(init);
 }
 
 uint64_t earliest_wait(const struct init *init)
@@ -224,6 +246,7 @@ static status_t handle_ready(struct init *init, struct requester *requester)
     }
     program->settled = true;
     program->state = SK_INIT_UP;
+    supervise_good(&program->history);
     settle_waits(init);
     maybe_start_foreground(init);
     return SK_OK;
@@ -274,6 +297,9 @@ static void add_entry(struct sk_init_services *list, uint64_t first, const char 
     strncpy(entry->program, program->name, sizeof entry->program - 1);
     entry->process_id = program->process_id;
     entry->state = state;
+    entry->restarts = program->history.restarts;
+    entry->cause = program->history.cause;
+    entry->code = program->history.code;
 }
 
 static status_t handle_services(struct init *init, struct requester *requester, struct sk_in *in,
@@ -306,6 +332,42 @@ static status_t handle_services(struct init *init, struct requester *requester, 
     }
     reply->length = offsetof(struct sk_init_services, entries) +
                     list->count * sizeof list->entries[0];
+    return SK_OK;
+}
+
+static status_t handle_kill(struct init *init, struct requester *requester, struct sk_in *in)
+{
+    const char *name = name_in(in);
+    if (name == NULL) {
+        return SK_INVALID_ARGS;
+    }
+    if ((requester->client.grants & SK_GRANT_KILL) == 0) {
+        return SK_NOT_ALLOWED;
+    }
+    for (uint32_t i = 0; i < init->program_count; i++) {
+        const struct program *program = &init->programs[i];
+        if (strcmp(program->name, name) == 0) {
+            return program->process == SK_HANDLE_NONE ? SK_BAD_STATE
+                                                      : sk_process_kill(program->process, 0);
+        }
+    }
+    return SK_NOT_FOUND;
+}
+
+static status_t handle_complaint(struct init *init, struct requester *requester, struct sk_in *in)
+{
+    const char *name = name_in(in);
+    if (name == NULL) {
+        return SK_INVALID_ARGS;
+    }
+    struct broker_service *service = broker_find(&init->broker, name);
+    if (service == NULL) {
+        return SK_NOT_FOUND;
+    }
+    if (!may_connect(requester->program, name)) {
+        return SK_NOT_ALLOWED;
+    }
+    broker_ping(service);
     return SK_OK;
 }
 
@@ -343,6 +405,10 @@ status_t handle_request(struct init *init, struct requester *requester, struct s
     case SK_INIT_DELEGATE:
         status = handle_delegate(init, requester, in, reply);
         break;
+    case SK_INIT_KILL:
+        return handle_kill(init, requester, in);
+    case SK_INIT_COMPLAIN:
+        return handle_complaint(init, requester, in);
     default:
         return SK_NOT_SUPPORTED;
     }

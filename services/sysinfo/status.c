@@ -113,8 +113,15 @@ static const char *process_state(uint32_t state)
 
 static const char *service_state(uint32_t state)
 {
-    static const char *const words[] = {"off", "starting", "up", "ended", "failed"};
+    static const char *const words[] = {"off", "starting", "up", "ended", "failed", "restarting"};
     return state < sizeof(words) / sizeof(words[0]) ? words[state] : "unknown";
+}
+
+static const char *end_cause(uint32_t cause)
+{
+    static const char *const words[] = {"",     "exited",    "killed",     "fault", "over budget",
+                                        "hung", "torn down", "not started"};
+    return cause < sizeof(words) / sizeof(words[0]) ? words[cause] : "unknown";
 }
 
 static void write_memory(struct writer *w, const struct sk_system_info *system)
@@ -195,6 +202,7 @@ static void write_services(struct writer *w, const struct status_input *input)
         string(w, "state", service_state(service->state), SIZE_MAX);
         number(w, "process", service->process_id);
         number(w, "restarts", service->restarts);
+        string(w, "last_cause", end_cause(service->cause), SIZE_MAX);
         close(w, '}');
     }
     close(w, ']');

@@ -3,18 +3,18 @@
  * stdin, stdout and stderr. Output is collected per thread until a newline, so that lines of two
  * threads never mix and no lock is needed; stdout and stderr share the line, so that their order is
  * kept. It goes to the console service, or to the kernel log, or nowhere. Input comes a line at a
- * time from the console, under `input_lock`.
+ * time from the console, under `input_lock`. A console that died is connected to again; a line that
+ * had reached it is written once more, as twice is better than never.
  */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <sk/ipc.h>
+#include <sk/connection.h>
 #include <sk/print.h>
 #include <sk/protocol/console.h>
 #include <sk/protocol/init.h>
 #include <sk/service.h>
-#include <sk/thread.h>
 #include <sk/time.h>
 
 #include "crt.h"
@@ -31,24 +31,45 @@ struct console_line {
 static _Thread_local struct console_line line;
 static _Thread_local size_t line_length;
 static atomic_bool never_wait, wrote;
+static struct sk_connection console = SK_CONNECTION("console");
+
+/* The first connection came with the boot message; who got none has no console. */
+struct sk_connection *sk_stdio_console(void)
+{
+    static atomic_bool has_console;
+    if (atomic_load_explicit(&has_console, memory_order_acquire)) {
+        return &console;
+    }
+    sk_mutex_lock(&console.lock);
+    handle_t given = sk_boot_handle_take("console");
+    if (given != SK_HANDLE_NONE) {
+        console.endpoint = given;
+        atomic_store_explicit(&has_console, true, memory_order_release);
+    }
+    sk_mutex_unlock(&console.lock);
+    return atomic_load_explicit(&has_console, memory_order_acquire) ? &console : NULL;
+}
 
 void sk_stdio_never_wait(void)
 {
     atomic_store_explicit(&never_wait, true, memory_order_relaxed);
 }
 
-static bool write_console(handle_t console, size_t length)
+/* True: the console has the line, or is too far behind to take it. */
+static bool write_console(struct sk_connection *to, size_t length)
 {
     line.operation = SK_CONSOLE_WRITE;
     atomic_store_explicit(&wrote, true, memory_order_relaxed);
     struct sk_out out = sk_out_bytes(&line, sizeof line.operation + length);
     if (atomic_load_explicit(&never_wait, memory_order_relaxed)) {
-        return sk_channel_send(console, &out) != SK_PEER_CLOSED;
+        status_t status = sk_connection_send(to, &out);
+        return status == SK_OK || status == SK_FULL;
     }
     int64_t result;
     struct sk_in in = sk_in_bytes(&result, sizeof result);
-    return sk_channel_call(console, &out, &in, sk_deadline_after(CONSOLE_PATIENCE)) !=
-           SK_PEER_CLOSED;
+    status_t status = sk_connection_call(to, &out, &in, SK_REPEAT_ALWAYS,
+                                         sk_deadline_after(CONSOLE_PATIENCE));
+    return status == SK_OK || status == SK_TIMED_OUT;
 }
 
 static void write_log(handle_t log, size_t length)
@@ -72,8 +93,8 @@ void crt_stdio_flush(void)
     }
     size_t length = line_length;
     line_length = 0;
-    handle_t console = sk_boot_handle("console");
-    if (console != SK_HANDLE_NONE && write_console(console, length)) {
+    struct sk_connection *to = sk_stdio_console();
+    if (to != NULL && write_console(to, length)) {
         return;
     }
     handle_t log = sk_boot_handle("log");
@@ -85,17 +106,17 @@ void crt_stdio_flush(void)
 void crt_stdio_drain(void)
 {
     crt_stdio_flush();
-    handle_t console = sk_boot_handle("console");
+    struct sk_connection *to = sk_stdio_console();
     bool waits = atomic_load_explicit(&wrote, memory_order_relaxed) &&
                  !atomic_load_explicit(&never_wait, memory_order_relaxed);
-    if (console == SK_HANDLE_NONE || !waits) {
+    if (to == NULL || !waits) {
         return;
     }
     uint64_t operation = SK_CONSOLE_DRAIN;
     int64_t result;
     struct sk_out out = sk_out_bytes(&operation, sizeof operation);
     struct sk_in in = sk_in_bytes(&result, sizeof result);
-    sk_channel_call(console, &out, &in, sk_deadline_after(CONSOLE_PATIENCE));
+    sk_connection_call(to, &out, &in, SK_REPEAT_ALWAYS, sk_deadline_after(CONSOLE_PATIENCE));
 }
 
 static int put(char c, FILE *file)
@@ -123,15 +144,15 @@ static struct sk_mutex input_lock;
 
 static bool fill_input(void)
 {
-    handle_t console = sk_boot_handle("console");
-    if (console == SK_HANDLE_NONE) {
+    struct sk_connection *from = sk_stdio_console();
+    if (from == NULL) {
         return false;
     }
     crt_stdio_flush();
     struct sk_console_read request = {SK_CONSOLE_READ, sizeof input.text};
     struct sk_out out = sk_out_bytes(&request, sizeof request);
     struct sk_in in = sk_in_bytes(&input, sizeof input);
-    status_t status = sk_channel_call(console, &out, &in, SK_DEADLINE_NEVER);
+    status_t status = sk_connection_call(from, &out, &in, SK_REPEAT_ALWAYS, SK_DEADLINE_NEVER);
     if (status != SK_OK || in.length <= sizeof input.status || input.status != SK_OK) {
         return false;
     }

@@ -1,38 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Files through the service "fs". Owns this process's one connection to it; `lock` guards the
- * connection's making and replacing, and each call takes it, so that calls take turns.
- * All operations are reads, so a call that met a dead service is repeated once on a new connection.
+ * Files through the service "fs". Owns this process's one connection to it. All operations are reads,
+ * so a call that met a dead service is repeated. Tests: tests/qemu/http/files.c, tests/qemu/heal.
  */
 #include <sk/file.h>
 
 #include <string.h>
 
-#include <sk/ipc.h>
+#include <sk/connection.h>
 #include <sk/service.h>
-#include <sk/thread.h>
 #include <sk/time.h>
 
 #define CALL_LIMIT_NS (5 * SK_SECOND)
 
-static struct sk_mutex lock;
-static handle_t connection; /* [lock] SK_HANDLE_NONE before the first use */
-
-static status_t call_once(const struct sk_out *out, struct sk_in *in, uint64_t deadline)
-{
-    if (connection == SK_HANDLE_NONE) {
-        status_t status = sk_connect("fs", deadline, &connection);
-        if (status != SK_OK) {
-            return status;
-        }
-    }
-    status_t status = sk_channel_call(connection, out, in, deadline);
-    if (status == SK_PEER_CLOSED) {
-        sk_handle_close(connection);
-        connection = SK_HANDLE_NONE;
-    }
-    return status;
-}
+static struct sk_connection fs = SK_CONNECTION("fs");
 
 /* Sends a request about `path`; the reply is at least `least` bytes and starts with SK_OK. */
 static status_t call(enum sk_fs_operation operation, uint64_t cursor, const char *path,
@@ -48,14 +29,8 @@ static status_t call(enum sk_fs_operation operation, uint64_t cursor, const char
     }
     memcpy(message.path, path, length);
     struct sk_out out = sk_out_bytes(&message, sizeof(message.request) + length);
-    uint64_t deadline = sk_deadline_after(CALL_LIMIT_NS);
-
-    sk_mutex_lock(&lock);
-    status_t status = call_once(&out, in, deadline);
-    if (status == SK_PEER_CLOSED) {
-        status = call_once(&out, in, deadline);
-    }
-    sk_mutex_unlock(&lock);
+    status_t status = sk_connection_call(&fs, &out, in, SK_REPEAT_ALWAYS,
+                                         sk_deadline_after(CALL_LIMIT_NS));
     if (status != SK_OK) {
         return status;
     }

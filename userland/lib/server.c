@@ -202,6 +202,12 @@ static void acknowledge(struct sk_server_source *control)
 
 static void accept(struct sk_server *server, struct sk_server_source *control, struct sk_in *in)
 {
+    const struct sk_init_ping *ping = sk_request(in, struct sk_init_ping);
+    if (ping != NULL && ping->operation == SK_INIT_PING) {
+        control->sequence = ping->sequence;
+        acknowledge(control);
+        return;
+    }
     const struct sk_init_new_client *request = sk_request(in, struct sk_init_new_client);
     if (request == NULL || request->operation != SK_INIT_NEW_CLIENT || in->handle_count != 1) {
         return;
@@ -280,6 +286,19 @@ static bool serve(struct sk_server *server, struct sk_client *client, struct sk_
     return true;
 }
 
+/* Tells init, once, that this service responds: it has come back from a client's message. */
+static void tell_served(struct sk_server *server)
+{
+    uint64_t operation = SK_INIT_SERVED;
+    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
+    bool told = true;
+    for (uint32_t i = 0; i < server->offer_count; i++) {
+        struct sk_server_source *control = server->offers[i];
+        told &= control == NULL || sk_channel_send(control->handle, &out) != SK_FULL;
+    }
+    server->served = told;
+}
+
 /* Handles one delivery; true when a reply is due. */
 static bool dispatch(struct sk_server *server, struct sk_in *in)
 {
@@ -301,6 +320,9 @@ static bool dispatch(struct sk_server *server, struct sk_in *in)
             sk_server_drop(server, &source->client);
         } else {
             answer = serve(server, &source->client, in);
+            if (!server->served) {
+                tell_served(server);
+            }
         }
         break;
     case SOURCE_WATCH:

@@ -16,6 +16,9 @@
 /* Init never waits for anybody, so an answer that takes this long will not come. */
 #define INIT_PATIENCE (5 * SK_SECOND)
 
+/* Init answers a connect at its deadline; so much longer the call waits for that answer. */
+#define ANSWER_TIME SK_SECOND
+
 static struct sk_mutex lock;
 
 /* A process that another program started reaches init through an endpoint named "init". */
@@ -69,7 +72,19 @@ status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint)
         return SK_INVALID_ARGS;
     }
     struct sk_out out = sk_out_bytes(&request, sizeof request);
-    return call_init(&out, endpoint, deadline);
+    uint64_t now = sk_now();
+    uint64_t answer = deadline > now ? deadline : now;
+    answer = answer < SK_DEADLINE_NEVER - ANSWER_TIME ? answer + ANSWER_TIME : SK_DEADLINE_NEVER;
+    return call_init(&out, endpoint, answer);
+}
+
+void sk_complain(const char *service)
+{
+    struct sk_init_name request = {.operation = SK_INIT_COMPLAIN};
+    if (copy_name(request.name, service)) {
+        struct sk_out out = sk_out_bytes(&request, sizeof request);
+        sk_channel_send(init_endpoint(), &out);
+    }
 }
 
 static status_t call_name(uint64_t operation, const char *name, const handle_t *give,

@@ -10,6 +10,9 @@
 #include <sk/ipc.h>
 #include <sk/service.h>
 
+/* A session is asked for again when the service dies before it has given it. */
+#define OPEN_ATTEMPTS 4
+
 enum { HANDLE_CONTROL, HANDLE_DATA, HANDLE_TO_NET, HANDLE_TO_PROGRAM, HANDLE_COUNT };
 
 static status_t map_whole(handle_t memory, uint64_t size, void **at)
@@ -111,24 +114,14 @@ static void session_free(struct sk_net *net)
     free(net);
 }
 
-status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline)
+/* One attempt; PEER_CLOSED: the service died meanwhile. */
+static status_t session_open(struct sk_net *made, uint64_t deadline)
 {
     handle_t handles[HANDLE_COUNT];
-
-    if (sockets == 0 || sockets > SK_NET_SLOTS_MAX) {
-        return SK_INVALID_ARGS;
-    }
-    struct sk_net *made = calloc(1, sizeof *made + sockets * sizeof made->sockets[0]);
-    if (made == NULL) {
-        return SK_NO_MEMORY;
-    }
-    made->slots = sockets;
     status_t status = sk_connect("net", deadline, &made->endpoint);
-    if (status != SK_OK) {
-        free(made);
-        return status;
+    if (status == SK_OK) {
+        status = session_request(made->endpoint, &made->slots, deadline, handles);
     }
-    status = session_request(made->endpoint, &made->slots, deadline, handles);
     if (status == SK_OK) {
         made->event_to_net = handles[HANDLE_TO_NET];
         made->event_to_program = handles[HANDLE_TO_PROGRAM];
@@ -136,12 +129,32 @@ status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline)
         sk_handle_close(handles[HANDLE_CONTROL]);
         sk_handle_close(handles[HANDLE_DATA]);
     }
-    if (status != SK_OK) {
-        session_free(made);
-        return status;
+    return status;
+}
+
+status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline)
+{
+    if (sockets == 0 || sockets > SK_NET_SLOTS_MAX) {
+        return SK_INVALID_ARGS;
     }
-    *net = made;
-    return SK_OK;
+    status_t status = SK_PEER_CLOSED;
+    for (int attempt = 0; attempt < OPEN_ATTEMPTS && status == SK_PEER_CLOSED; attempt++) {
+        struct sk_net *made = calloc(1, sizeof *made + sockets * sizeof made->sockets[0]);
+        if (made == NULL) {
+            return SK_NO_MEMORY;
+        }
+        made->slots = sockets;
+        status = session_open(made, deadline);
+        if (status == SK_OK) {
+            *net = made;
+        } else {
+            session_free(made);
+        }
+    }
+    if (status == SK_TIMED_OUT) {
+        sk_complain("net");
+    }
+    return status;
 }
 
 void sk_net_close(struct sk_net *net)

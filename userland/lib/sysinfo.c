@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client of the sysinfo service. Owns the connection; reading is idempotent, so a text that met
- * a dead service is asked for once more.
+ * The client of the sysinfo service. Owns the connection. Reading is idempotent, but a text is read in
+ * parts that belong together: one whose service died in the middle is begun again.
  */
 #include <sk/sysinfo.h>
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <sk/ipc.h>
+#include <sk/connection.h>
 #include <sk/protocol/sysinfo.h>
-#include <sk/service.h>
 
-static handle_t connection;
+#define ATTEMPTS_MAX 3
+
+static struct sk_connection sysinfo = SK_CONNECTION("sysinfo");
 
 struct part {
     struct sk_sysinfo_reply head;
@@ -24,7 +25,7 @@ static status_t read_part(uint64_t first, uint64_t deadline, struct part *part)
     struct sk_sysinfo_request request = {SK_SYSINFO_STATUS, first};
     struct sk_out out = sk_out_bytes(&request, sizeof(request));
     struct sk_in in = sk_in_bytes(part, sizeof(*part));
-    status_t status = sk_channel_call(connection, &out, &in, deadline);
+    status_t status = sk_connection_call(&sysinfo, &out, &in, SK_REPEAT_ALWAYS, deadline);
     if (status == SK_OK && in.length >= sizeof(part->head.status)) {
         status = (status_t)part->head.status;
     }
@@ -66,21 +67,12 @@ static status_t read_text(uint64_t deadline, char **text, size_t *length)
     return SK_OK;
 }
 
+/* BAD_STATE: a new service was asked for the rest of what its predecessor had begun. */
 status_t sk_sysinfo_status(uint64_t deadline, char **text, size_t *length)
 {
-    status_t status = SK_PEER_CLOSED;
-    for (int attempt = 0; attempt < 2 && status == SK_PEER_CLOSED; attempt++) {
-        if (connection == SK_HANDLE_NONE) {
-            status = sk_connect("sysinfo", deadline, &connection);
-            if (status != SK_OK) {
-                return status;
-            }
-        }
+    status_t status = SK_BAD_STATE;
+    for (int attempt = 0; attempt < ATTEMPTS_MAX && status == SK_BAD_STATE; attempt++) {
         status = read_text(deadline, text, length);
-        if (status == SK_PEER_CLOSED) {
-            sk_handle_close(connection);
-            connection = SK_HANDLE_NONE;
-        }
     }
     return status;
 }

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <sk/ipc.h>
+#include <sk/connection.h>
+#include <sk/print.h>
 #include <sk/protocol/console.h>
 #include <sk/service.h>
 #include <sk/time.h>
@@ -28,13 +29,15 @@ static uint32_t dropped;
 
 static void flush(uint64_t now)
 {
-    handle_t console = sk_boot_handle("console");
+    struct sk_connection *console = sk_stdio_console();
     struct sk_out out = sk_out_bytes(&batch, sizeof(batch.operation) + used);
-    if (console == SK_HANDLE_NONE) {
-        fwrite(batch.text, 1, used, stdout); /* to the kernel log, if anywhere */
-    } else if (sk_channel_send(console, &out) == SK_FULL) {
+    status_t status = console != NULL ? sk_connection_send(console, &out) : SK_NOT_FOUND;
+    if (status == SK_FULL) {
         due = now + RETRY_NS;
         return;
+    }
+    if (status != SK_OK) {
+        fwrite(batch.text, 1, used, stdout); /* to the kernel log, if anywhere */
     }
     used = 0;
     due = SK_DEADLINE_NEVER;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Files, read-only, from the service "fs" (sk/protocol/fs.h). The connection is made at first use
- * and made again after the service died. Any thread may call; calls take turns.
+ * and made again after the service died (<sk/connection.h>). Any thread may call.
  * Besides the errors named here, all return what sk_connect and sk_channel_call return.
  */
 #ifndef SK_FILE_H

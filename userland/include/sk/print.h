@@ -23,4 +23,8 @@ _Noreturn void sk_die(const char *format, ...) __attribute__((format(printf, 1, 
  */
 void sk_stdio_never_wait(void);
 
+struct sk_connection;
+/* The connection to the console behind stdout (<sk/connection.h>); NULL: this program has none. */
+struct sk_connection *sk_stdio_console(void);
+
 #endif

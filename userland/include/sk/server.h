@@ -95,6 +95,7 @@ struct sk_server {
     uint32_t offer_count;
     struct sk_server_source *watches;
     struct sk_server_source *graveyard; /* freed after the callback that removed them */
+    bool served;                        /* init knows that a message was handled */
     bool stopping;
     int exit_code;
     handle_t in_handles[SK_MESSAGE_HANDLES_MAX];

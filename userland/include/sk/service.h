@@ -26,16 +26,24 @@ status_t sk_boot_handle_add(const char *name, handle_t handle);
 
 /*
  * Connects to a service by name. *endpoint is the caller's. A service that is still starting is no
- * error: what is sent to it waits. Safe from several threads (they take turns).
+ * error: what is sent to it waits. One that has ended and is started again is waited for until the
+ * deadline; SK_DEADLINE_POLL: not at all. Safe from several threads (they take turns). Most programs
+ * want a connection that is made again: <sk/connection.h>.
  *   NOT_FOUND     no program offers the name, or the machine has no such device
  *   NOT_ALLOWED   the manifest does not list it among this program's `connects`
- *   SERVICE_DOWN  switched off, ended, or could never start
+ *   SERVICE_DOWN  switched off, ended, could never start, or not started again by the deadline
  *   BUSY          the service's control queue is full, or 8 connections of this process wait to be
  *                 accepted
  *   TIMED_OUT     the device behind it has not been found by the deadline
  *   PEER_CLOSED   init is gone; also OVER_BUDGET, NO_MEMORY, NO_HANDLES, INVALID_ARGS (long name)
  */
 status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint);
+
+/*
+ * Tells init that a service this program may connect to does not answer. Never waits: init finds out
+ * whether the service hangs, and if so ends it and starts it again.
+ */
+void sk_complain(const char *service);
 
 /*
  * Puts a name up for connecting, on top of the manifest's `offers` (which need no call): the

@@ -40,7 +40,11 @@ static const struct sk_process_info processes[] = {
 
 static const struct sk_init_service services[] = {
     {.service = "net", .program = "net", .process_id = 10, .state = SK_INIT_UP},
-    {.service = "", .program = "http-server", .state = SK_INIT_FAILED, .restarts = 2},
+    {.service = "",
+     .program = "http-server",
+     .state = SK_INIT_FAILED,
+     .restarts = 2,
+     .cause = SK_CAUSE_FAULT},
 };
 
 static const struct status_input input = {
@@ -68,9 +72,9 @@ static const char wanted[] =
     "{\"id\":12,\"name\":\"a\\\"b\\\\c\\u0001\",\"state\":\"unknown\",\"threads\":0,\"handles\":0,"
     "\"memory\":0,\"cpu_us\":0}],"
     "\"services\":[{\"service\":\"net\",\"program\":\"net\",\"state\":\"up\",\"process\":10,"
-    "\"restarts\":0},"
+    "\"restarts\":0,\"last_cause\":\"\"},"
     "{\"service\":\"\",\"program\":\"http-server\",\"state\":\"failed\",\"process\":0,"
-    "\"restarts\":2}]}\n";
+    "\"restarts\":2,\"last_cause\":\"fault\"}]}\n";
 
 static void test_text(void **state)
 {

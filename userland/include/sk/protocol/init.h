@@ -28,6 +28,12 @@ enum sk_init_operation {
     /* struct sk_init_name and 1 handle, a job: -> struct sk_init_status and 1 endpoint that may
      * connect to what the caller may, charged to that job; without grants. */
     SK_INIT_DELEGATE = 7,
+    /* struct sk_init_name, a program of the manifest: it is ended as if it had crashed, and what the
+     * manifest says of that follows. Needs SK_GRANT_KILL. NOT_FOUND; BAD_STATE: it does not run. */
+    SK_INIT_KILL = 8,
+    /* struct sk_init_name, a service that the caller may connect to: it does not answer. Init looks
+     * whether its loop still turns, and ends it if not. */
+    SK_INIT_COMPLAIN = 9,
 };
 
 /* Rights that the manifest gives a program on top of its handles (key `grants`). */
@@ -36,12 +42,13 @@ enum sk_init_grant {
     SK_GRANT_POWER = 1u << 1,      /* "power": ask init for power-off */
     SK_GRANT_INSPECT = 1u << 2,    /* "inspect": read the state of all services */
     SK_GRANT_FOREGROUND = 1u << 3, /* the run= program: gets the console's input */
+    SK_GRANT_KILL = 1u << 4,       /* "kill": end programs, to see them come back */
     SK_GRANT_RESTART = 1u << 5,    /* "restart": have devmgr end and restart drivers */
 };
 
 struct sk_init_connect {
     uint64_t operation;
-    uint64_t deadline; /* init gives up then */
+    uint64_t deadline; /* init gives up waiting then; SK_DEADLINE_POLL: at once */
     char name[SK_INIT_NAME_MAX];
 };
 
@@ -70,8 +77,21 @@ enum sk_init_state {
     SK_INIT_OFF = 0,  /* switched off in the manifest */
     SK_INIT_STARTING, /* started, and has promised to say when it is ready */
     SK_INIT_UP,
-    SK_INIT_ENDED,  /* it ended with code 0 */
-    SK_INIT_FAILED, /* it ended otherwise, or could not be started */
+    SK_INIT_ENDED,      /* it ended with code 0 */
+    SK_INIT_FAILED,     /* it ended otherwise, or could not be started, and stays so */
+    SK_INIT_RESTARTING, /* it has ended and will be started again */
+};
+
+/* Why a program ended, the last time. */
+enum sk_init_cause {
+    SK_CAUSE_NONE = 0,    /* it has not */
+    SK_CAUSE_EXITED,      /* with an exit code */
+    SK_CAUSE_KILLED,      /* by somebody who may */
+    SK_CAUSE_FAULT,       /* of its own */
+    SK_CAUSE_OVER_BUDGET, /* of memory */
+    SK_CAUSE_HUNG,        /* it did not look at its control endpoint any more, and init ended it */
+    SK_CAUSE_TORN_DOWN,   /* what it depends on was restarted */
+    SK_CAUSE_NOT_STARTED, /* it could not even be started */
 };
 
 /* One service, or one program that offers none (service is empty then). */
@@ -81,9 +101,11 @@ struct sk_init_service {
     uint64_t process_id; /* 0 when there is none */
     uint32_t state;      /* enum sk_init_state */
     uint32_t restarts;
+    uint32_t cause; /* of its last end: enum sk_init_cause */
+    int32_t code;   /* exit code; SK_CAUSE_NOT_STARTED: the status */
 };
 
-#define SK_INIT_SERVICES_PER_REPLY 48u
+#define SK_INIT_SERVICES_PER_REPLY 45u
 
 struct sk_init_services {
     int64_t status;
@@ -100,6 +122,8 @@ struct sk_init_services {
 enum sk_control_operation {
     SK_INIT_NEW_CLIENT = 1,
     SK_INIT_ACCEPTED = 2,
+    SK_INIT_PING = 3,   /* struct sk_init_ping: to be accepted like a connection, in its turn */
+    SK_INIT_SERVED = 4, /* the operation alone, from the service: its first good response */
 };
 
 struct sk_init_new_client {
@@ -109,6 +133,11 @@ struct sk_init_new_client {
     uint32_t grants;
     uint32_t reserved;
     char client_name[SK_INIT_NAME_MAX];
+};
+
+struct sk_init_ping {
+    uint64_t operation;
+    uint64_t sequence;
 };
 
 struct sk_init_accepted {
