@@ -2,7 +2,8 @@
 /*
  * 16550-compatible serial ports, DesignWare's among them: reg-shift and reg-io-width as the device
  * tree says. Sends a full FIFO's worth each time the holding register is empty. Registers: National
- * Semiconductor PC16550D, section 8; the busy-detect interrupt: Synopsys DW_apb_uart databook.
+ * Semiconductor PC16550D, section 8; busy detection: Synopsys DW_apb_uart databook (LCR, IIR, USR).
+ * Tests: tests/host/drivers/uart.
  */
 #include <sk/mmio.h>
 #include <uart/common/device.h>
@@ -23,6 +24,7 @@ enum {
     IER_SENT = 1u << 1,
     IIR_NONE = 1,
     IIR_BUSY = 7,
+    IIR_TIMEOUT = 12, /* bytes wait in the FIFO, fewer than its threshold */
     IIR_ID_MASK = 0xf,
     FCR_ENABLE = 1u << 0,
     FCR_CLEAR = 3u << 1,
@@ -34,9 +36,13 @@ enum {
 };
 
 #define FIFO_BYTES 16u
+/* Four accesses each: more than the 90 us for which the byte in the shift register goes on. */
+#define LATCH_TRIES 1000u
+
 static struct {
     uintptr_t base;
     uint32_t shift, width;
+    bool has_usr; /* the registers reach as far as DesignWare's */
     uint8_t ier;
 } uart;
 
@@ -91,15 +97,40 @@ uint32_t device_receive(uint8_t *bytes, uint32_t room, uint64_t *lost)
     return count;
 }
 
+/* DesignWare's own causes: what ends them is not sending or receiving. */
 bool device_interrupt(void)
 {
     uint32_t cause = reg_read(REG_IIR) & IIR_ID_MASK;
 
-    if (cause == IIR_BUSY) {
+    if (cause == IIR_BUSY && uart.has_usr) {
         reg_read(REG_USR);
         return true;
     }
+    if (cause == IIR_TIMEOUT && (reg_read(REG_LSR) & LSR_RECEIVED) == 0) {
+        reg_read(REG_DATA); /* a time-out over nothing is seen on some, and ends so */
+    }
     return (cause & IIR_NONE) == 0;
+}
+
+/*
+ * While the latch is open, DATA and IER are the divisor. Firmware mostly leaves it closed, and then
+ * nothing is written: DesignWare ignores a write to LCR while it sends or receives, and raises a
+ * busy-detect interrupt instead. Without anything left to send it is idle soon.
+ */
+static bool close_divisor_latch(void)
+{
+    for (uint32_t i = 0; i < LATCH_TRIES; i++) {
+        uint32_t line = reg_read(REG_LCR);
+        if ((line & LCR_DIVISOR) == 0) {
+            return true;
+        }
+        reg_write(REG_FCR, FCR_ENABLE | FCR_CLEAR);
+        reg_write(REG_LCR, line & ~(uint32_t)LCR_DIVISOR);
+        if (uart.has_usr) {
+            reg_read(REG_USR);
+        }
+    }
+    return false;
 }
 
 status_t device_init(const struct sk_driver *driver)
@@ -112,10 +143,14 @@ status_t device_init(const struct sk_driver *driver)
         return SK_NOT_SUPPORTED;
     }
     uart.base = driver->ranges[0].base;
+    uart.has_usr = driver->ranges[0].size >= (uint64_t)(REG_USR + 1) << uart.shift;
+    if (!close_divisor_latch()) {
+        return SK_TIMED_OUT;
+    }
     reg_write(REG_IER, 0);
-    reg_write(REG_LCR, reg_read(REG_LCR) & ~(uint32_t)LCR_DIVISOR);
     reg_write(REG_FCR, FCR_ENABLE);
     reg_write(REG_MCR, MCR_READY);
+    uart.ier = 0;
     set_ier(IER_RECEIVED);
     return SK_OK;
 }
