@@ -79,6 +79,7 @@ struct device_walk {
     const char *compatible;     /* of the node: strings, one after the other */
     int compatible_length;
     uint32_t plic; /* phandle of an interrupt controller that is known to be a PLIC, 0: none yet */
+    int plic_cells;
 };
 
 /* Goes on to the next enabled node that is compatible with something; false at the end. */

@@ -88,42 +88,47 @@ static uint32_t interrupt_parent(const struct device_walk *walk)
     return 0;
 }
 
-/* Devices mostly share one controller: it is looked for once. */
-static bool is_plic(struct device_walk *walk, uint32_t phandle)
+/* How many cells an interrupt of this controller takes: the source, and on some PLICs its kind. 0: not
+ * a PLIC. Devices mostly share one controller: it is looked for once. */
+static int plic_cells(struct device_walk *walk, uint32_t phandle)
 {
     static const char *const kinds[] = {"riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic"};
     if (phandle == 0 || phandle == walk->plic) {
-        return phandle != 0;
+        return phandle != 0 ? walk->plic_cells : 0;
     }
-    int node = fdt_node_offset_by_phandle(walk->tree, phandle);
+    int length, node = fdt_node_offset_by_phandle(walk->tree, phandle);
     for (size_t i = 0; node >= 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
         if (fdt_node_check_compatible(walk->tree, node, kinds[i]) == 0) {
+            const fdt32_t *cells = fdt_getprop(walk->tree, node, "#interrupt-cells", &length);
             walk->plic = phandle;
-            return true;
+            walk->plic_cells = cells != NULL && length == 4 && fdt32_to_cpu(*cells) == 2 ? 2 : 1;
+            return walk->plic_cells;
         }
     }
-    return false;
+    return 0;
 }
 
-/* Interrupt specifiers of one cell, which is what a PLIC has. */
 static void read_interrupts(struct device_walk *walk, uint32_t most, struct device *device)
 {
     int length;
     const fdt32_t *cells = most > 0 ? fdt_getprop(walk->tree, walk->node, "interrupts", &length)
                                     : NULL;
     if (cells != NULL) {
-        bool known = is_plic(walk, interrupt_parent(walk));
-        for (int i = 0; known && i < length / 4 && device->interrupt_count < most; i++) {
+        int step = plic_cells(walk, interrupt_parent(walk));
+        int end = step > 0 ? length / 4 / step * step : 0;
+        for (int i = 0; i < end && device->interrupt_count < most; i += step) {
             device->interrupts[device->interrupt_count++] = fdt32_to_cpu(cells[i]);
         }
         return;
     }
     cells = fdt_getprop(walk->tree, walk->node, "interrupts-extended", &length);
-    for (int i = 0; cells != NULL && i + 1 < length / 4 && device->interrupt_count < most; i += 2) {
-        if (!is_plic(walk, fdt32_to_cpu(cells[i]))) {
+    for (int i = 0; cells != NULL && i < length / 4 && device->interrupt_count < most;) {
+        int step = plic_cells(walk, fdt32_to_cpu(cells[i]));
+        if (step == 0 || i + step >= length / 4) {
             return;
         }
         device->interrupts[device->interrupt_count++] = fdt32_to_cpu(cells[i + 1]);
+        i += 1 + step;
     }
 }
 
