@@ -89,6 +89,9 @@ static bool add_ranges(struct reader *r, int parent, int node, struct platform_r
         return refuse(r, name, "reg", "has cells of a size that is not supported");
     }
     int step = address_cells + size_cells;
+    if (length % (step * 4) != 0) {
+        return refuse(r, name, "reg", "has a length that is not one of whole entries");
+    }
     for (int left = length / 4; left >= step; left -= step, cells += step) {
         uint64_t start = 0;
         uint64_t size = 0;
@@ -133,7 +136,8 @@ static bool read_reserved(struct reader *r)
         uint64_t size = 0;
         if (fdt_get_mem_rsv(r->tree, i, &start, &size) != 0 || size > ~start ||
             p->reserved_count == PLATFORM_RANGES_MAX) {
-            return refuse(r, "/", "memory reserve block", "cannot be used");
+            return refuse(r, "device tree", "memory reserve block:",
+                          size > ~start ? "an entry wraps around" : "too many entries");
         }
         p->reserved[p->reserved_count++] = (struct platform_range){start, start + size};
     }
@@ -215,19 +219,23 @@ static uint32_t intc_phandle(struct reader *r, int cpu)
     return 0;
 }
 
-static void read_hart(struct reader *r, int node)
+static bool read_hart(struct reader *r, int node)
 {
     struct platform *p = r->platform;
     uint64_t id = 0;
     /* A monitor core has no MMU; firmware disables those that are not ours. */
     bool usable = is_enabled(r, node) && fdt_getprop(r->tree, node, "mmu-type", NULL) != NULL &&
-                  get_number(r, node, "reg", &id) && p->hart_count < PLATFORM_HARTS_MAX;
+                  p->hart_count < PLATFORM_HARTS_MAX;
     if (!usable) {
         p->harts_skipped++;
-        return;
+        return true;
+    }
+    if (!get_number(r, node, "reg", &id)) {
+        return refuse(r, fdt_get_name(r->tree, node, NULL), "reg", "is missing or not a number");
     }
     r->intc[p->hart_count] = intc_phandle(r, node);
     p->harts[p->hart_count++] = (struct platform_hart){id, NO_CONTEXT, read_isa(r, node)};
+    return true;
 }
 
 static bool read_harts(struct reader *r)
@@ -243,7 +251,9 @@ static bool read_harts(struct reader *r)
     {
         if (has_string(r, node, "device_type", "cpu")) {
             timed = timed || get_number(r, node, "timebase-frequency", &p->timebase_hz);
-            read_hart(r, node);
+            if (!read_hart(r, node)) {
+                return false;
+            }
         }
     }
     if (!timed || p->timebase_hz < 1000) {
@@ -265,6 +275,30 @@ static int find_plic(struct reader *r)
     return node;
 }
 
+/* Which context is whose: "interrupts-extended" has a pair of cells for each, the controller of a hart
+ * and its interrupt there. */
+static bool read_contexts(struct reader *r, int node, const char *name)
+{
+    struct platform *p = r->platform;
+    int length = 0;
+    const fdt32_t *pairs = fdt_getprop(r->tree, node, "interrupts-extended", &length);
+    if (pairs == NULL || length % 8 != 0) {
+        return refuse(r, name, "interrupts-extended", "is missing or not a list of pairs");
+    }
+    bool any = false;
+    for (uint32_t context = 0; context < (uint32_t)length / 8; context++) {
+        uint32_t phandle = fdt32_ld(pairs + 2 * context);
+        bool ours = fdt32_ld(pairs + 2 * context + 1) == SUPERVISOR_EXTERNAL;
+        for (uint32_t i = 0; ours && i < p->hart_count; i++) {
+            if (r->intc[i] != 0 && r->intc[i] == phandle) {
+                p->harts[i].plic_context = context;
+                any = true;
+            }
+        }
+    }
+    return any || refuse(r, name, "interrupts-extended", "names no hart that is in use");
+}
+
 /* A machine without a PLIC runs, but no driver gets an interrupt. */
 static bool read_plic(struct reader *r)
 {
@@ -279,26 +313,16 @@ static bool read_plic(struct reader *r)
     if (!add_ranges(r, fdt_parent_offset(r->tree, node), node, ranges, &count)) {
         return false;
     }
+    if (count == 0) {
+        return refuse(r, name, "reg", "is missing or empty");
+    }
     uint64_t sources = 0;
-    if (count == 0 || !get_number(r, node, "riscv,ndev", &sources) || sources > 1023) {
-        return refuse(r, name, "reg or riscv,ndev", "cannot be used");
+    if (!get_number(r, node, "riscv,ndev", &sources) || sources > 1023) {
+        return refuse(r, name, "riscv,ndev", "is missing or no number up to 1023");
     }
     p->plic = ranges[0];
     p->plic_sources = (uint32_t)sources;
-
-    int length = 0;
-    const fdt32_t *pairs = fdt_getprop(r->tree, node, "interrupts-extended", &length);
-    uint32_t contexts = pairs != NULL && length > 0 ? (uint32_t)length / 8 : 0;
-    for (uint32_t context = 0; context < contexts; context++) {
-        uint32_t phandle = fdt32_ld(pairs + 2 * context);
-        bool ours = fdt32_ld(pairs + 2 * context + 1) == SUPERVISOR_EXTERNAL;
-        for (uint32_t i = 0; ours && i < p->hart_count; i++) {
-            if (r->intc[i] != 0 && r->intc[i] == phandle) {
-                p->harts[i].plic_context = context;
-            }
-        }
-    }
-    return true;
+    return read_contexts(r, node, name);
 }
 
 static void add_seed(struct reader *r, int chosen, const char *name)
@@ -314,6 +338,22 @@ static void add_seed(struct reader *r, int chosen, const char *name)
     }
 }
 
+static bool read_initrd(struct reader *r, int chosen)
+{
+    struct platform_range initrd;
+    bool start = get_number(r, chosen, "linux,initrd-start", &initrd.start);
+    bool end = get_number(r, chosen, "linux,initrd-end", &initrd.end);
+    if (start != end) {
+        return refuse(r, "/chosen", start ? "linux,initrd-end" : "linux,initrd-start",
+                      "is missing or not a number");
+    }
+    if (start && initrd.end < initrd.start) {
+        return refuse(r, "/chosen", "linux,initrd-end", "lies before its start");
+    }
+    r->platform->initrd = start ? initrd : r->platform->initrd;
+    return true;
+}
+
 static bool read_chosen(struct reader *r)
 {
     struct platform *p = r->platform;
@@ -324,15 +364,7 @@ static bool read_chosen(struct reader *r)
     copy_string(r, chosen, "bootargs", p->command_line, sizeof p->command_line);
     add_seed(r, chosen, "rng-seed");
     add_seed(r, chosen, "kaslr-seed");
-    struct platform_range initrd;
-    if (get_number(r, chosen, "linux,initrd-start", &initrd.start) &&
-        get_number(r, chosen, "linux,initrd-end", &initrd.end)) {
-        if (initrd.end < initrd.start) {
-            return refuse(r, "/chosen", "linux,initrd-end", "lies before its start");
-        }
-        p->initrd = initrd;
-    }
-    return true;
+    return read_initrd(r, chosen);
 }
 
 bool platform_read(struct platform *p, const void *tree)
@@ -348,6 +380,10 @@ bool platform_read(struct platform *p, const void *tree)
     }
     if (fdt_off_mem_rsvmap(tree) % 8 != 0 || fdt_off_dt_struct(tree) % 4 != 0) {
         return refuse(&r, "device tree", "header:", "misaligned blocks");
+    }
+    error = fdt_check_full(tree, fdt_totalsize(tree));
+    if (error != 0) {
+        return refuse(&r, "device tree", "structure:", fdt_strerror(error));
     }
     copy_string(&r, 0, "model", p->model, sizeof p->model);
     return read_memory(&r) && read_reserved(&r) && read_harts(&r) && read_plic(&r) &&
