@@ -22,7 +22,8 @@ def functions(nm, elf):
     for line in listed.splitlines():
         fields = line.split()
         if len(fields) == 3 and fields[1] in "Tt" and not fields[2].startswith((".L", "$")):
-            found.setdefault(int(fields[0], 16), fields[2])
+            if int(fields[0], 16) != 0:  # llvm-nm counts an absolute symbol among the functions
+                found.setdefault(int(fields[0], 16), fields[2])
     return sorted(found.items())
 
 

@@ -3,6 +3,7 @@
  * Thread-local data: the linker script's image, copied for each thread. RISC-V's variant: the thread
  * pointer names the first byte of the block.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <picotls.h>
@@ -23,4 +24,5 @@ void crt_tls_enter(void *block)
 {
     memcpy(block, __tls_source, (size_t)__tls_data_size);
     _set_tls(block);
+    errno = 0; /* its page is paid for now: saying that memory has run out must not need any */
 }

@@ -12,6 +12,13 @@
 
 #define WORD sizeof(uint64_t)
 
+/* Without this the compiler would see memcpy in the byte loops, and call it. */
+#if __has_attribute(optimize)
+#define NO_CALL_FOR_LOOPS __attribute__((optimize("no-tree-loop-distribute-patterns")))
+#else
+#define NO_CALL_FOR_LOOPS __attribute__((no_builtin("memcpy", "memset")))
+#endif
+
 /* A word that may stand for bytes of any type. */
 typedef uint64_t __attribute__((may_alias)) word_t;
 
@@ -51,9 +58,7 @@ static void merge_words(word_t *to, const word_t *from, size_t words, unsigned s
     }
 }
 
-/* Without this the compiler would see memcpy in the byte loops, and call it. */
-__attribute__((optimize("no-tree-loop-distribute-patterns"))) void *
-memcpy_by_words(void *restrict to, const void *restrict from, size_t length)
+NO_CALL_FOR_LOOPS void *memcpy_by_words(void *restrict to, const void *restrict from, size_t length)
 {
     uint8_t *out = to;
     const uint8_t *in = from;

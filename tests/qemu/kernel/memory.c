@@ -15,7 +15,7 @@
 
 static struct sk_memory_info memory_info(handle_t memory)
 {
-    struct sk_memory_info info;
+    struct sk_memory_info info = {0};
     uint64_t written;
     must(sk_object_info(memory, &info, sizeof info, &written));
     return info;

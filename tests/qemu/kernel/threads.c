@@ -10,7 +10,7 @@
 
 static struct sk_thread_info thread_info(handle_t thread)
 {
-    struct sk_thread_info info;
+    struct sk_thread_info info = {0};
     uint64_t written;
     must(sk_object_info(thread, &info, sizeof info, &written));
     return info;

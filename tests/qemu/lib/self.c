@@ -94,7 +94,7 @@ void self_expect_exit(struct sk_child *child, int64_t code)
 
 struct sk_job_info job_info(handle_t job)
 {
-    struct sk_job_info info;
+    struct sk_job_info info = {0};
     uint64_t written;
     must(sk_object_info(job, &info, sizeof info, &written));
     return info;

@@ -23,6 +23,8 @@ with Guest(net="none", smp=4, append="panic=off", files={"bin/init": PROGRAM}) a
     tap.ok(after and re.match(r"hart \d \(id \d\)", after[0]), "it names the hart")
     calls = [m for m in (re.match(r"  f{8}[0-9a-f]{8} (\S+)\+0x", line) for line in after) if m]
     names = [m.group(1) for m in calls]
+    if names[:1] == ["print_backtrace"]:  # a compiler may or may not have inlined it
+        del names[0]
     tap.equal(names[:1], ["panic"], "its backtrace begins at the panic")
     tap.ok("?" not in names, "every call has a name")
     tap.ok("kernel_exit" in names, "and goes back to the kernel's end of every entry")

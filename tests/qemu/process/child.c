@@ -43,6 +43,9 @@ static void send_lines(char **strings)
     sk_channel_send(sk_boot_endpoint, &out);
 }
 
+/* Known to the world, so that the compiler cannot make a loop of the recursion. */
+static _Atomic(_Atomic char *) deepest;
+
 static int recurse(_Atomic int depth)
 {
     if (depth < 0) {
@@ -50,21 +53,24 @@ static int recurse(_Atomic int depth)
     }
     _Atomic char frame[256];
     atomic_store(&frame[0], (char)depth);
+    atomic_store(&deepest, frame);
     return recurse(depth + 1) + frame[0];
 }
 
 /* A word that is written to, in the read-only segments. */
 static const uint32_t constant = 7;
 
-/* Atomic, so that the compiler cannot reason the access away. */
+/* Through memory, so that the compiler cannot reason the access away. */
 static void poke(uintptr_t address)
 {
-    atomic_store((_Atomic uint32_t *)address, 1);
+    static _Atomic uintptr_t target;
+    atomic_store(&target, address);
+    atomic_store((_Atomic uint32_t *)atomic_load(&target), 1);
 }
 
 static int fault(const char *kind)
 {
-    static uint32_t code[] = {0x00008067}; /* ret */
+    static _Atomic uint32_t code[] = {0x00008067}; /* ret */
     if (strcmp(kind, "null") == 0) {
         poke(0);
     } else if (strcmp(kind, "kernel") == 0) {
@@ -105,7 +111,8 @@ static int use_malloc(void)
     for (int i = 0; i < 100000; i++) {
         char *block = malloc(4000);
         if (block == NULL) {
-            return i > 0 ? 0 : 2;
+            /* Not by way of exit, which may touch a page that nobody can pay for any more. */
+            sk_process_exit(i > 0 ? 0 : 2);
         }
         memset(block, 1, 4000);
     }
