@@ -94,6 +94,11 @@ class Linked:
         self.compiler = shlex.split(driver.split('$ARGS')[0])
         self.link_flags = [word for word in shlex.split(links[0].variables.get('LINK_ARGS', ''))
                            if word.startswith(('--specs', '--picolibc', '-march', '-mabi', '-L'))]
+        # Where the library's headers are, for a compiler without specs files: the folders named apart.
+        compiled = next((shlex.split(s.variables.get('ARGS', '')) for s in guest
+                         if s.rule.startswith('c_COMPILER')), [])
+        self.include_flags = [word for flag, path in zip(compiled, compiled[1:]) if flag == '-isystem'
+                              for word in (flag, path)]
 
 
 def sort_out(linked, wraps):
@@ -306,7 +311,7 @@ def picolibc_notice(linked, prefix):
             holders.setdefault(licence, {})[line.strip()] = True
     parts = ['\n'.join('Copyright ' + line for line in sorted(lines)) + '\n\n' + licences[name].strip()
              for name, lines in sorted(holders.items())]
-    macros = run([*linked.compiler, *linked.link_flags, '-dM', '-E', '-x', 'c', '-include', 'picolibc.h',
+    macros = run([*linked.compiler, *linked.link_flags, *linked.include_flags, '-dM', '-E', '-x', 'c', '-include', 'picolibc.h',
                   '/dev/null'])
     version = re.search(r'#define _?_?PICOLIBC_VERSION_* "([^"]*)"', macros)
     return f'picolibc {version[1] if version else ""}'.strip(), 'BSD-style', '\n\n- - -\n\n'.join(parts)
@@ -314,7 +319,10 @@ def picolibc_notice(linked, prefix):
 
 def libgcc_notice(linked, prefix):
     marker = 'GCC RUNTIME LIBRARY EXCEPTION'
-    version = run([*linked.compiler, '-dumpfullversion']).strip()
+    # The folder that it lies in, if the compiler is not of that family.
+    version = run([*linked.compiler, '-dumpfullversion']).strip() or \
+        next((part for part in Path(run([*linked.compiler, '-print-file-name=libgcc.a']).strip()).parts
+              if re.fullmatch(r'\d+(\.\d+)+', part)), '')
     major = version.split('.')[0]
     text = find_text(linked, 'libgcc', 'NOTICE_LIBGCC',
                      [f'/usr/share/doc/gcc-{prefix.rstrip("-")}/copyright*',
