@@ -2,7 +2,8 @@
 /*
  * memcpy in place of the libc's, which copies byte by byte when source and destination are not equally
  * aligned: that is every body that follows a header. Here such copies read whole words, too, and shift;
- * all accesses are aligned, as a machine may emulate others. Needs a little-endian machine.
+ * all accesses are aligned, as a machine may emulate others. Needs a little-endian machine. The compiler is
+ * told not to see a memcpy in these loops and call it (userland/bin/meson.build).
  * Tests: tests/host/userland/lib/test_memcpy.c.
  */
 #include <stddef.h>
@@ -11,13 +12,6 @@
 #include "memcpy.h"
 
 #define WORD sizeof(uint64_t)
-
-/* Without this the compiler would see memcpy in the byte loops, and call it. */
-#if __has_attribute(optimize)
-#define NO_CALL_FOR_LOOPS __attribute__((optimize("no-tree-loop-distribute-patterns")))
-#else
-#define NO_CALL_FOR_LOOPS __attribute__((no_builtin("memcpy", "memset")))
-#endif
 
 /* A word that may stand for bytes of any type. */
 typedef uint64_t __attribute__((may_alias)) word_t;
@@ -58,7 +52,7 @@ static void merge_words(word_t *to, const word_t *from, size_t words, unsigned s
     }
 }
 
-NO_CALL_FOR_LOOPS void *memcpy_by_words(void *restrict to, const void *restrict from, size_t length)
+void *memcpy_by_words(void *restrict to, const void *restrict from, size_t length)
 {
     uint8_t *out = to;
     const uint8_t *in = from;
