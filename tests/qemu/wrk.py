@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Load: wrk for 30 s with 64 connections over tap, in a network namespace of the test's own.
+"""wrk.py [BOARD [SECONDS]]. Load: wrk for 30 s with 64 connections over tap, in a network namespace of the test's own.
 
 The port is named in the address: without one, wrk looks for a list of services that not every machine has.
 """
@@ -9,11 +9,14 @@ import subprocess
 import sys
 
 import netns
+from board import DEFAULT
 from guest import Guest
 from tap import Tap
 
 LISTENING = "http-server: listening on port 80"
-SECONDS, CONNECTIONS = 30, 64
+BOARD = sys.argv[1] if len(sys.argv) > 1 else DEFAULT
+SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 30
+CONNECTIONS = 64
 
 tap = Tap()
 
@@ -26,7 +29,7 @@ def errors(report):
 
 def load(smp):
     name = "%d harts" % smp if smp > 1 else "1 hart"
-    with Guest(net="tap:" + netns.TAP, smp=smp, append=netns.GUEST_IP,
+    with Guest(net="tap:" + netns.TAP, smp=smp, append=netns.GUEST_IP, board=BOARD,
                address=(netns.GUEST, 80)) as guest:
         guest.wait_for(LISTENING)
         before = guest.get("/")

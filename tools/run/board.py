@@ -10,7 +10,10 @@ DEFAULT = "qemu-virt"
 
 
 class Board:
-    """What launch.ini says. harts_extra: harts that QEMU counts and Skerry does not use."""
+    """What launch.ini says.
+
+    clock: it knows the time of day. harts_extra: harts that QEMU counts and Skerry does not use.
+    """
 
     def __init__(self, name):
         if name not in names():
@@ -21,6 +24,7 @@ class Board:
         self.name = name
         self.machine = launch["machine"]
         self.nic = launch["nic"]
+        self.clock = launch.getboolean("clock")
         self.harts_extra = launch.getint("harts_extra", 0)
         self.harts_max = launch.getint("harts_max", None)
 

@@ -324,6 +324,8 @@ static void take_events(uint32_t events)
 {
     if ((events & DEVICE_BROKEN) != 0) {
         device_misbehaved();
+    } else if ((events & DEVICE_RESTART) != 0) {
+        restart_device();
     }
     if (events != 0 && nic.client != NULL) {
         atomic_store_explicit(&nic.rings->link_up, nic.device.link_up, memory_order_relaxed);
@@ -464,6 +466,8 @@ static status_t on_message(struct sk_server *server, struct sk_client *client, s
         memcpy(info->mac, nic.device.mac, sizeof info->mac);
         info->link_up = nic.device.link_up;
         info->attached = nic.client != NULL;
+        info->rx_dropped += nic.device.rx_lost;
+        info->tx_rejected += nic.device.tx_failed;
         return SK_OK;
     }
     default:

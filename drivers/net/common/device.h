@@ -34,6 +34,8 @@ struct net_device {
     bool link_up;             /* [D] */
     uint32_t rx_posted;       /* [D] buffers that the device has */
     uint32_t tx_posted;       /* [D] packets that the device has */
+    uint64_t rx_lost;         /* [D] packets that the device dropped or damaged, ever */
+    uint64_t tx_failed;       /* [D] packets that the device could not send, ever */
 };
 
 /* Where a buffer of the pool begins, for us and for the device. */
@@ -97,7 +99,8 @@ bool device_tx_interrupt_on(struct net_device *device);
  */
 enum device_event {
     DEVICE_LINK_CHANGED = 1u << 0,
-    DEVICE_BROKEN = 1u << 1, /* must be started anew */
+    DEVICE_BROKEN = 1u << 1,  /* must be started anew */
+    DEVICE_RESTART = 1u << 2, /* likewise, though it broke no rule */
 };
 uint32_t device_interrupt(struct net_device *device);
 
