@@ -12,6 +12,7 @@ import tempfile
 import card
 import card_update
 import disk
+import qemu
 from guest import Guest, build_dir
 from tap import Tap
 
@@ -95,6 +96,20 @@ def without_the_flag(image, folder):
                "without LegacyBIOSBootable nothing is found on the card", text[-800:])
 
 
+def by_network(image):
+    """As docs/boards.md says it; the card is there and stays unused. QEMU serves the files by TFTP."""
+    port = qemu.free_port()
+    network = ("-netdev user,id=n0,tftp=%s,hostfwd=tcp:127.0.0.1:%d-:80 -device virtio-net-device,netdev=n0"
+               % (build_dir(), port))
+    with Guest(disk=image, extra=network, address=("127.0.0.1", port), **MACHINE) as guest:
+        to_prompt(guest)
+        type_lines(guest, ["setenv autoload no; setenv bootargs; dhcp; setenv serverip 10.0.2.2",
+                           "tftpboot ${kernel_addr_r} Image", "tftpboot ${ramdisk_addr_r} bootfs.cpio"])
+        guest.send("booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}\n")
+        guest.wait_for(LOADED)
+        serves(guest, "over the network by TFTP")
+
+
 def after_an_update(image, folder):
     """The card as a user updates it: mounted, here as a folder of the same files."""
     mounted, built, changed = (os.path.join(folder, name) for name in ("mounted", "built", "new.img"))
@@ -133,6 +148,7 @@ def main():
         by_extlinux(image)
         by_script(image)
         by_factory_environment(image)
+        by_network(image)
         after_an_update(image, folder)
         without_the_flag(image, folder)
 
