@@ -153,6 +153,20 @@ def test_refusals(build_dir, folder):
              "a command line that breaks U-Boot's scripts is refused: %.8r" % words)
 
 
+def test_command(folder):
+    """What ./run image refuses before it builds anything."""
+    for arguments, message in (
+            (["toaster"], "no card image for a board 'toaster' (there are: visionfive2)"),
+            (["visionfive2", "--append", "a;b"], "go through U-Boot's scripts"),
+            (["visionfive2", "-o", "x.img", "--update", folder], "-o and --update exclude each other"),
+            (["visionfive2", "-o", "/dev/null"], "devices are never written to"),
+            (["visionfive2", "--update", folder], "not a card of ours")):
+        done = subprocess.run([os.path.join(TOP, "run"), "image", "--offline"] + arguments,
+                              capture_output=True, text=True)
+        T.ok(done.returncode in (1, 2) and message in done.stderr and done.stderr.count("\n") == 1
+             and not done.stdout, "./run image %s: one line" % " ".join(arguments)[:30], done.stderr)
+
+
 def mounted_card(folder, build_dir, append=None):
     for name, data in card.Card(BOARD).contents(build_dir, append).items():
         path = os.path.join(folder, name)
@@ -293,6 +307,7 @@ def main():
         os.unlink(image)
         os.unlink(again)
         test_refusals(one, folder)
+        test_command(folder)
         test_update(one, two, folder)
         test_update_refusals(one, folder)
         quick(test_cuts, one, two, folder)

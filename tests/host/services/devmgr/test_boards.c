@@ -3,6 +3,7 @@
  * What devmgr finds on every board whose tree is in tests/data/dtb: its console and its Ethernet, with
  * exact values. Arguments: the folder of the trees, and the project's, whose driver manifests are used.
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -233,10 +234,24 @@ static void finds_console_and_ethernet(void **state)
     check_ethernet(board);
 }
 
+/* A tree that was added has its line in the table. */
+static void no_tree_is_left_out(void **state)
+{
+    uint32_t count = 0;
+    DIR *folder = opendir(trees);
+    assert_non_null(folder);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        const char *suffix = strrchr(entry->d_name, '.');
+        count += suffix != NULL && strcmp(suffix, ".dtb") == 0;
+    }
+    closedir(folder);
+    assert_int_equal(count, sizeof boards / sizeof boards[0]);
+}
+
 int main(int argc, char **argv)
 {
     enum { COUNT = sizeof boards / sizeof boards[0] };
-    struct CMUnitTest tests[COUNT];
+    struct CMUnitTest tests[COUNT + 1] = {[COUNT] = cmocka_unit_test(no_tree_is_left_out)};
     if (argc != 3) {
         fprintf(stderr, "usage: %s TREES PROJECT\n", argv[0]);
         return 2;
