@@ -137,6 +137,9 @@ static void memory_destroy(struct object *object)
             memory_end_dma(&object->observers);
         }
         return;
+    case MEMORY_SLICE:
+        object_put_later(&memory->whole->object);
+        break;
     case MEMORY_PHYSICAL:
     case MEMORY_DEVICE:
         break;
@@ -187,6 +190,8 @@ static status_t memory_alloc(struct job *job, enum memory_kind kind, uint64_t si
     memory->size = (size + PAGE_MASK) & ~PAGE_MASK;
     memory->base = 0;
     memory->order = 0;
+    memory->whole = NULL;
+    memory->whole_offset = 0;
     memory->grant = NULL;
     memset(memory->direct, 0, sizeof(memory->direct));
     memory->committed = 0;
@@ -249,11 +254,39 @@ status_t memory_create_fixed(struct job *job, enum memory_kind kind, paddr_t bas
     return status;
 }
 
+status_t memory_slice(struct memory *whole, struct job *job, uint64_t offset, uint64_t size,
+                      struct memory **slice)
+{
+    if ((offset & PAGE_MASK) != 0 || whole->kind == MEMORY_DEVICE) {
+        return SK_INVALID_ARGS;
+    }
+    if (offset > whole->size || size > whole->size - offset) {
+        return SK_OUT_OF_RANGE;
+    }
+    status_t status = memory_alloc(job, MEMORY_SLICE, size, slice);
+    if (status == SK_OK) {
+        (*slice)->whole = memory_whole(whole, &offset);
+        (*slice)->whole_offset = offset;
+        object_get(&(*slice)->whole->object);
+    }
+    return status;
+}
+
+struct memory *memory_whole(struct memory *memory, uint64_t *offset)
+{
+    if (memory->kind != MEMORY_SLICE) {
+        return memory;
+    }
+    *offset += memory->whole_offset;
+    return memory->whole;
+}
+
 status_t memory_frame(struct memory *memory, uint64_t offset, paddr_t *pa)
 {
     if (offset >= memory->size) {
         return SK_OUT_OF_RANGE;
     }
+    memory = memory_whole(memory, &offset);
     if (memory->kind != MEMORY_ANONYMOUS) {
         *pa = memory->base + (offset & ~PAGE_MASK);
         return SK_OK;

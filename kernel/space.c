@@ -401,7 +401,8 @@ status_t space_protect(struct address_space *space, vaddr_t address, uint64_t le
 /* Enters what follows a faulting page where the frames exist anyway. Failing is no harm. Lock held. */
 static void fault_around(struct address_space *space, const struct region *region, vaddr_t va)
 {
-    if (region->memory->kind == MEMORY_ANONYMOUS) {
+    uint64_t offset = 0;
+    if (memory_whole(region->memory, &offset)->kind == MEMORY_ANONYMOUS) {
         return;
     }
     vaddr_t end = va + FAULT_AROUND_PAGES * PAGE_SIZE;
@@ -530,9 +531,9 @@ status_t space_identify(struct address_space *space, vaddr_t va, struct memory *
     const struct region *region = region_find(space, va);
     if (region != NULL && (region->prot & (SK_PROT_READ | SK_PROT_WRITE)) != 0 &&
         region->memory->kind != MEMORY_DEVICE) {
-        *memory = region->memory;
         *offset = region->offset + (va - region->start);
-        object_get(&region->memory->object);
+        *memory = memory_whole(region->memory, offset);
+        object_get(&(*memory)->object);
         status = SK_OK;
     }
     lock_release(&space->lock);

@@ -109,6 +109,25 @@ static status_t copy(struct thread *self, struct memory *memory, uint64_t offset
     return status;
 }
 
+status_t sys_memory_slice(struct thread *self, struct capability whole, struct capability job,
+                          uint64_t offset, uint64_t size, handle_t *handle)
+{
+    status_t status = handle_room(self->process, handle, 1);
+    if (status != SK_OK) {
+        return status;
+    }
+    struct memory *slice;
+    status = memory_slice(memory_of(whole), job_of(job), offset, size, &slice);
+    if (status != SK_OK) {
+        handle_room_cancel(self->process, handle, 1);
+        return status;
+    }
+    struct capability capability = capability_make(&slice->object, whole.rights);
+    handle_fill(self->process, handle, 1, &capability);
+    object_put(&slice->object);
+    return SK_OK;
+}
+
 status_t sys_memory_read(struct thread *self, struct capability memory, uint64_t offset,
                          vaddr_t buffer, uint64_t size)
 {

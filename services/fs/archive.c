@@ -265,7 +265,8 @@ status_t archive_lookup(const struct archive *archive, const char *path, size_t 
         const struct archive_entry *entry = &archive->entries[index];
         if (entry->name_length == length && memcmp(name_of(archive, entry), path, length) == 0) {
             *node = (struct archive_node){(entry->mode & MODE_TYPE_MASK) == MODE_DIRECTORY,
-                                          entry->data, entry->size, entry->mode & MODE_PERMISSIONS};
+                                          entry->data, entry->size, entry->mode & MODE_PERMISSIONS,
+                                          index};
             return SK_OK;
         }
     }

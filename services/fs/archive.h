@@ -38,7 +38,8 @@ struct archive_node {
     bool directory;
     uint32_t data;
     uint32_t size;
-    uint32_t mode; /* permission bits */
+    uint32_t mode;  /* permission bits */
+    uint32_t entry; /* of a file: its number in `entries` */
 };
 
 /*

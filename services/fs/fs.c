@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The service "fs": read-only files of the boot archive (sk/protocol/fs.h). Owns the mapping of the
- * archive and its index; keeps nothing per client. One thread, no lock.
+ * archive and its
+ * index, and a memory object for each file that was ever opened; keeps nothing per client. One thread,
+ * no lock.
  * Tests: tests/host/services/fs/ (the index), tests/qemu/http/files.c (the service).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sk/print.h>
@@ -21,14 +24,34 @@ _Static_assert(ARCHIVE_PATH_MAX == SK_FS_PATH_MAX && ARCHIVE_NAME_MAX == SK_FS_N
 static struct archive archive;
 static handle_t archive_memory;
 static uint32_t archive_rights;
+static handle_t *file_memories; /* by entry: the file's pages, none until it is opened first */
+static handle_t empty_memory;   /* of every empty file */
 
 static void fill_reply(struct sk_reply *reply, const struct archive_node *node)
 {
     struct sk_fs_reply *out = sk_reply_struct(reply, struct sk_fs_reply);
     out->size = node->size;
-    out->offset = node->data;
     out->type = node->directory ? SK_FS_DIRECTORY : SK_FS_FILE;
     out->mode = node->mode;
+}
+
+/* The file's pages and nothing else of the archive. The handle is ours. */
+static status_t file_memory(const struct archive_node *node, handle_t *memory)
+{
+    if (node->size == 0) {
+        *memory = empty_memory;
+        return SK_OK;
+    }
+    handle_t *made = &file_memories[node->entry];
+    status_t status = SK_OK;
+    if (*made == SK_HANDLE_NONE) {
+        /* With data off the page boundary its neighbours' bytes would be handed out too. */
+        status = node->data % SK_PAGE_SIZE != 0
+                     ? SK_BAD_FORMAT
+                     : sk_memory_slice(archive_memory, sk_self_job, node->data, node->size, made);
+    }
+    *memory = *made;
+    return status;
 }
 
 static status_t open_file(const struct archive_node *node, struct sk_reply *reply)
@@ -40,7 +63,11 @@ static status_t open_file(const struct archive_node *node, struct sk_reply *repl
     if ((node->mode & 0111) != 0) {
         rights |= SK_RIGHT_EXECUTE & archive_rights;
     }
-    status_t status = sk_handle_duplicate(archive_memory, rights, &reply->handles[0]);
+    handle_t memory;
+    status_t status = file_memory(node, &memory);
+    if (status == SK_OK) {
+        status = sk_handle_duplicate(memory, rights, &reply->handles[0]);
+    }
     if (status != SK_OK) {
         return status;
     }
@@ -124,6 +151,12 @@ static void open_archive(void)
     status = archive_open(&archive, (const void *)(uintptr_t)address, info.size, &where);
     if (status != SK_OK) {
         sk_die("cannot read the boot archive: %s at byte %zu", sk_status_words(status), where);
+    }
+    file_memories = calloc(archive.count + 1, sizeof(*file_memories));
+    status = file_memories == NULL ? SK_NO_MEMORY
+                                   : sk_memory_create(sk_self_job, SK_PAGE_SIZE, 0, &empty_memory);
+    if (status != SK_OK) {
+        sk_die("cannot keep the files: %s", sk_status_words(status));
     }
 }
 

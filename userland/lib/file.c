@@ -55,7 +55,7 @@ status_t sk_file_open(const char *path, struct sk_file *file)
     if (status != SK_OK) {
         return status;
     }
-    *file = (struct sk_file){memory, reply.offset, reply.size};
+    *file = (struct sk_file){memory, reply.size};
     return SK_OK;
 }
 
@@ -74,8 +74,8 @@ status_t sk_file_read(const struct sk_file *file, uint64_t position, void *buffe
                                                    : size;
     for (size_t done = 0; done < wanted;) {
         size_t part = wanted - done < part_max ? wanted - done : part_max;
-        status_t status = sk_memory_read(file->memory, file->offset + position + done,
-                                         (char *)buffer + done, part);
+        status_t status = sk_memory_read(file->memory, position + done, (char *)buffer + done,
+                                         part);
         if (status != SK_OK) {
             return status;
         }
@@ -91,13 +91,12 @@ status_t sk_file_map(const struct sk_file *file, const void **bytes)
         *bytes = "";
         return SK_OK;
     }
-    uint64_t start = file->offset & ~(uint64_t)(SK_PAGE_SIZE - 1);
-    uint64_t end = (file->offset + file->size + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
+    uint64_t length = (file->size + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
     uint64_t address;
-    status_t status = sk_memory_map(sk_self_process, file->memory, start, end - start, 0,
-                                    SK_PROT_READ, &address);
+    status_t status = sk_memory_map(sk_self_process, file->memory, 0, length, 0, SK_PROT_READ,
+                                    &address);
     if (status == SK_OK) {
-        *bytes = (const char *)(uintptr_t)address + (file->offset - start);
+        *bytes = (const void *)(uintptr_t)address;
     }
     return status;
 }

@@ -4,8 +4,9 @@
  *
  * ANONYMOUS pages read as zeroes and are charged to the object's job when first touched. DMA memory
  * is contiguous, committed, and its frames are also held by the DMA resource it came from. PHYSICAL
- * is device registers or RAM that boot handed out (boot archive, device tree): not owned. Frames go
- * back only when the last reference (handle, mapping) is gone. Lock: memory.lock (LOCK_MEMORY).
+ * is device registers or RAM that boot handed out (boot archive, device tree): not owned. A SLICE is
+ * a range of another object, whose frames it names. Frames go back only when the last reference
+ * (handle, mapping, slice) is gone. Lock: memory.lock (LOCK_MEMORY).
  * Tests: tests/host/kernel/test_space.c.
  */
 #ifndef KERNEL_MEMORY_H
@@ -24,6 +25,7 @@ enum memory_kind {
     MEMORY_DMA,
     MEMORY_PHYSICAL, /* RAM handed out at boot */
     MEMORY_DEVICE,   /* registers */
+    MEMORY_SLICE,
 };
 
 struct memory {
@@ -32,6 +34,8 @@ struct memory {
     enum memory_kind kind;                /* [I] */
     uint64_t size;                        /* [I] bytes, whole pages */
     paddr_t base;                         /* [I] DMA, PHYSICAL, DEVICE */
+    struct memory *whole;                 /* [I] SLICE: never one itself, +1 ... */
+    uint64_t whole_offset;                /* [I] ... and where in it */
     uint32_t order;                       /* [I] DMA: of the allocation */
     struct object *grant;                 /* [I] DMA: the resource, +1 */
     paddr_t direct[MEMORY_DIRECT_FRAMES]; /* [lock] ANONYMOUS: frames, or [0] a table of them */
@@ -47,6 +51,12 @@ status_t memory_create_dma(struct job *job, uint64_t size, paddr_t limit, struct
                            struct memory **memory);
 status_t memory_create_fixed(struct job *job, enum memory_kind kind, paddr_t base, uint64_t size,
                              struct memory **memory);
+
+/* A part of another object, page-aligned. INVALID_ARGS, OUT_OF_RANGE, OVER_BUDGET, NO_MEMORY. */
+status_t memory_slice(struct memory *whole, struct job *job, uint64_t offset, uint64_t size,
+                      struct memory **slice);
+/* The object that has the frames, and the offset in it: what names a byte whoever asks. */
+struct memory *memory_whole(struct memory *memory, uint64_t *offset);
 
 /* Frees some of the frames of this hart's destroyed objects; true if there are more. */
 bool memory_release_step(void);

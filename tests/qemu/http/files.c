@@ -38,7 +38,6 @@ static void bytes_are_the_archives(void)
         return;
     }
     test_equal(file.size, size);
-    test_equal(file.offset % SK_PAGE_SIZE, 0);
     if (test_status(sk_file_map(&file, &mapped), SK_OK)) {
         test_check(memcmp(mapped, wanted, size) == 0);
         uint64_t length = (size + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
@@ -54,6 +53,28 @@ static void bytes_are_the_archives(void)
     sk_file_close(&file);
 }
 
+/* What a client gets is the file's pages; the rest of the archive is not reachable through them. */
+static void nothing_but_the_file_is_given(void)
+{
+    struct sk_file file;
+    struct sk_memory_info info;
+    uint64_t written, address;
+    char byte;
+    handle_t slice;
+    if (!test_status(sk_file_open(path, &file), SK_OK)) {
+        return;
+    }
+    uint64_t pages = (file.size + SK_PAGE_SIZE - 1) / SK_PAGE_SIZE;
+    test_status(sk_object_info(file.memory, &info, sizeof info, &written), SK_ACCESS_DENIED);
+    test_status(sk_memory_read(file.memory, pages * SK_PAGE_SIZE, &byte, 1), SK_OUT_OF_RANGE);
+    test_status(sk_memory_map(sk_self_process, file.memory, 0, (pages + 1) * SK_PAGE_SIZE, 0,
+                              SK_PROT_READ, &address),
+                SK_OUT_OF_RANGE);
+    test_status(sk_memory_slice(file.memory, sk_self_job, 0, (pages + 1) * SK_PAGE_SIZE, &slice),
+                SK_OUT_OF_RANGE);
+    sk_file_close(&file);
+}
+
 static void files_are_read_only(void)
 {
     struct sk_file file;
@@ -61,11 +82,11 @@ static void files_are_read_only(void)
     if (!test_status(sk_file_open("/etc/../etc/files.manifest", &file), SK_OK)) {
         return;
     }
-    test_status(sk_memory_write(file.memory, file.offset, "x", 1), SK_ACCESS_DENIED);
-    test_status(sk_memory_map(sk_self_process, file.memory, file.offset, SK_PAGE_SIZE, 0,
+    test_status(sk_memory_write(file.memory, 0, "x", 1), SK_ACCESS_DENIED);
+    test_status(sk_memory_map(sk_self_process, file.memory, 0, SK_PAGE_SIZE, 0,
                               SK_PROT_READ | SK_PROT_WRITE, &address),
                 SK_ACCESS_DENIED);
-    test_status(sk_memory_map(sk_self_process, file.memory, file.offset, SK_PAGE_SIZE, 0,
+    test_status(sk_memory_map(sk_self_process, file.memory, 0, SK_PAGE_SIZE, 0,
                               SK_PROT_READ | SK_PROT_EXECUTE, &address),
                 SK_ACCESS_DENIED);
     sk_file_close(&file);
@@ -231,15 +252,24 @@ int main(void)
     archive = (const void *)(uintptr_t)address;
     archive_size = info.size;
 
-    /* The first call makes the connection that the cases share. */
+    /* The first call makes the connection that the cases share; fs keeps an object for each file that
+     * was ever opened. */
+    const char *const opened[] = {path, "etc/files.manifest"};
     struct sk_file_info stat;
+    struct sk_file file;
     char *text;
     size_t length;
     sk_file_stat("/", &stat);
+    for (size_t i = 0; i < 2; i++) {
+        if (sk_file_open(opened[i], &file) == SK_OK) {
+            sk_file_close(&file);
+        }
+    }
     if (sk_sysinfo_status(test_deadline(), &text, &length) == SK_OK) {
         free(text);
     }
     test_case("a file's bytes are the archive's", bytes_are_the_archives);
+    test_case("nothing but the file is given", nothing_but_the_file_is_given);
     test_case("files are read-only", files_are_read_only);
     test_case("what is wrong with a path is told", errors_are_told);
     test_case("folders are listed", folders_are_listed);

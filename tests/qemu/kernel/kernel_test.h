@@ -17,6 +17,7 @@ void test_pointers(void);
 void test_budgets(void);
 void test_threads(void);
 void test_resources(void);
+void test_slices(void);
 void test_sweeps(void);
 
 /* Modes of the program as a child. */

@@ -39,6 +39,7 @@ int main(int argc, char **argv)
     test_budgets();
     test_threads();
     test_resources();
+    test_slices();
     test_sweeps();
     return test_done();
 }

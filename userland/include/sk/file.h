@@ -13,10 +13,9 @@
 #include <skerry/status.h>
 #include <skerry/types.h>
 
-/* An open file: its bytes are [offset, offset + size) of `memory`. */
+/* An open file: the first `size` bytes of `memory`. */
 struct sk_file {
     handle_t memory; /* owned by the holder; READ | MAP, EXECUTE for a program */
-    uint64_t offset;
     uint64_t size;
 };
 

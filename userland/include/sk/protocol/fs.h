@@ -6,10 +6,9 @@
  * Paths start at the root whether or not they begin with '/'; '.', '..' and doubled slashes are
  * resolved, and a '..' above the root is INVALID_ARGS.
  *
- *   OPEN  -> struct sk_fs_reply and one handle: a memory object that holds the file's bytes at
- *            `offset`, with READ, MAP, DUPLICATE and TRANSFER, and EXECUTE for a program.
- *            The object is the whole archive: everything in it is readable by every client of fs.
- *            `offset` is a multiple of the page size unless the file is empty.
+ *   OPEN  -> struct sk_fs_reply and one handle: a memory object that begins with the file's bytes,
+ *            with READ, MAP, DUPLICATE and TRANSFER, and EXECUTE for a program. It is whole pages:
+ *            behind the file it holds what follows in the archive, a header with a name.
  *   STAT  -> struct sk_fs_reply
  *   LIST  -> struct sk_fs_list_reply and packed entries; the next call passes `next` as the cursor.
  *
@@ -42,7 +41,6 @@ struct sk_fs_request {
 struct sk_fs_reply {
     int64_t status;
     uint64_t size;
-    uint64_t offset;
     uint32_t type; /* enum sk_fs_type */
     uint32_t mode; /* permission bits */
 };
@@ -61,7 +59,7 @@ struct sk_fs_entry {
 };
 
 _Static_assert(sizeof(struct sk_fs_request) == 16, "protocol layout");
-_Static_assert(sizeof(struct sk_fs_reply) == 32, "protocol layout");
+_Static_assert(sizeof(struct sk_fs_reply) == 24, "protocol layout");
 _Static_assert(sizeof(struct sk_fs_list_reply) == 16, "protocol layout");
 _Static_assert(sizeof(struct sk_fs_entry) == 16, "protocol layout");
 
