@@ -219,6 +219,23 @@ status_t handle_close(struct process *process, handle_t handle)
     return SK_OK;
 }
 
+void handle_look(struct process *process, uint64_t *next, uint32_t most,
+                 void (*look)(struct object *object, uint32_t rights, void *context), void *context)
+{
+    struct handle_table *table = &process->handles;
+    lock_acquire(&table->lock);
+    uint64_t end = (uint64_t)table->page_count * HANDLES_PER_PAGE, index = *next;
+    uint64_t stop = index < end && most < end - index ? index + most : end;
+    for (; index < stop; index++) {
+        const struct handle_entry *entry = entry_at(table, (uint32_t)index);
+        if ((entry->rights & ENTRY_FREE) == 0 && entry->object != NULL) {
+            look(entry->object, entry->rights & ~(uint32_t)ENTRY_MARKS, context);
+        }
+    }
+    *next = stop < end ? stop : 0;
+    lock_release(&table->lock);
+}
+
 status_t handle_reserve(struct process *process, const handle_t *handles, uint32_t count)
 {
     struct handle_table *table = &process->handles;

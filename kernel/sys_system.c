@@ -15,6 +15,14 @@
 
 #define LOG_WRITE_MAX 1024u
 #define LOG_READ_CHUNK 512u
+#define HANDLES_PER_LIST 64u /* 1.5 KiB of the kernel's stack */
+
+_Static_assert((int)SK_MEMORY_RAM == (int)MEMORY_ANONYMOUS &&
+                   (int)SK_MEMORY_DMA == (int)MEMORY_DMA &&
+                   (int)SK_MEMORY_BOOT == (int)MEMORY_PHYSICAL &&
+                   (int)SK_MEMORY_DEVICE == (int)MEMORY_DEVICE &&
+                   (int)SK_MEMORY_SLICE == (int)MEMORY_SLICE,
+               "the kinds of <skerry/info.h>");
 
 static status_t general_info(struct thread *self, vaddr_t buffer, uint64_t size, uint64_t *written)
 {
@@ -123,6 +131,56 @@ status_t sys_system_info(struct thread *self, struct capability inspect, uint32_
     default:
         return SK_INVALID_ARGS;
     }
+}
+
+struct handle_listing {
+    struct sk_handle_entry entries[HANDLES_PER_LIST];
+    uint32_t count;
+};
+
+static uint32_t kind_of(const struct object *object)
+{
+    switch (object->type) {
+    case SK_TYPE_RESOURCE:
+        return container_of(object, struct resource, object)->kind;
+    case SK_TYPE_MEMORY:
+        return container_of(object, struct memory, object)->kind;
+    default:
+        return 0;
+    }
+}
+
+static void handle_listing_add(struct object *object, uint32_t rights, void *context)
+{
+    struct handle_listing *listing = context;
+    listing->entries[listing->count++] = (struct sk_handle_entry){
+        .object_id = object->id, .type = object->type, .rights = rights, .kind = kind_of(object)};
+}
+
+status_t sys_handle_list(struct thread *self, struct capability inspect, uint64_t process_id,
+                         uint64_t first, vaddr_t buffer, uint64_t size, uint64_t *written,
+                         uint64_t *next)
+{
+    struct process_search search = {.after = process_id - 1};
+    struct handle_listing listing = {.count = 0};
+    if (!resource_is(inspect.object, SK_RESOURCE_INSPECT)) {
+        return SK_WRONG_TYPE;
+    }
+    process_visit_all(process_search_visit, &search);
+    if (search.found == NULL) {
+        return SK_NOT_FOUND;
+    }
+    status_t status = search.found->object.id == process_id ? SK_OK : SK_NOT_FOUND;
+    if (status == SK_OK) {
+        uint64_t room = size / sizeof(listing.entries[0]);
+        uint32_t most = room < HANDLES_PER_LIST ? (uint32_t)room : HANDLES_PER_LIST;
+        *next = first;
+        handle_look(search.found, next, most, handle_listing_add, &listing);
+        *written = listing.count * sizeof(listing.entries[0]);
+        status = space_copy_out(&self->process->space, buffer, listing.entries, *written);
+    }
+    object_put(&search.found->object);
+    return status;
 }
 
 status_t sys_log_write(struct thread *self, struct capability log, vaddr_t text, uint64_t length)

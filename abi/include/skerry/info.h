@@ -68,6 +68,24 @@ struct sk_memory_info {
     uint64_t physical;        /* DMA memory only: its first physical address, else 0 */
 };
 
+/* What the pages of a memory object are. */
+enum sk_memory_kind {
+    SK_MEMORY_RAM = 0,
+    SK_MEMORY_DMA,
+    SK_MEMORY_BOOT,   /* RAM that boot handed out */
+    SK_MEMORY_DEVICE, /* registers */
+    SK_MEMORY_SLICE,
+};
+
+/* A handle that a process holds, as handle_list tells. */
+struct sk_handle_entry {
+    uint64_t object_id; /* the ends of a channel differ in bit 0 */
+    uint32_t type;      /* enum sk_type */
+    uint32_t rights;
+    uint32_t kind; /* enum sk_resource_kind or enum sk_memory_kind, by the type; else 0 */
+    uint32_t reserved;
+};
+
 /* Topics of system_info. */
 enum sk_system_topic {
     SK_SYSTEM_GENERAL = 0, /* one struct sk_system_info */

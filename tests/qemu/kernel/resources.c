@@ -48,6 +48,43 @@ static void ranges_only_narrow(void)
     test_status(sk_handle_close(mmio), SK_OK);
 }
 
+/* The list has what is held, with its rights, in parts of any size. */
+static void what_is_held_is_told(void)
+{
+    handle_t inspect = make_resource(SK_RESOURCE_INSPECT, 0, 0), memory = make_memory(1);
+    handle_t reader = duplicate(memory, SK_RIGHT_READ), slice;
+    struct sk_handle_entry entries[64], one;
+    uint64_t written, next = 0, self = id_of(sk_self_process), found = 0, total = 0, ones = 0;
+    must(sk_memory_slice(memory, sk_self_job, 0, SK_PAGE_SIZE, &slice));
+    do {
+        must(sk_handle_list(inspect, self, next, entries, sizeof entries, &written, &next));
+        for (uint64_t i = 0; i < written / sizeof one; i++) {
+            one = entries[i];
+            found += one.object_id == id_of(memory) && one.type == SK_TYPE_MEMORY &&
+                     one.kind == SK_MEMORY_RAM &&
+                     (one.rights == SK_RIGHT_READ || one.rights == rights_of(memory));
+            found += one.object_id == id_of(slice) && one.kind == SK_MEMORY_SLICE;
+            found += one.type == SK_TYPE_RESOURCE && one.kind == SK_RESOURCE_INSPECT;
+            total++;
+        }
+    } while (next != 0);
+    test_check(found >= 4);
+    do {
+        must(sk_handle_list(inspect, self, next, &one, sizeof one, &written, &next));
+        ones += written / sizeof one;
+    } while (next != 0);
+    test_equal(ones, total);
+    test_status(sk_handle_list(inspect, self, ~0ull, entries, sizeof entries, &written, &next),
+                SK_OK);
+    test_equal(written + next, 0);
+    test_status(sk_handle_list(inspect, self + 1000000, 0, entries, 64, &written, &next),
+                SK_NOT_FOUND);
+    test_status(sk_handle_list(inspect, 0, 0, entries, 64, &written, &next), SK_NOT_FOUND);
+    test_status(sk_handle_list(inspect, self, 0, (void *)8, 64, &written, &next), SK_BAD_ADDRESS);
+    test_status(sk_handle_list(memory, self, 0, entries, 64, &written, &next), SK_WRONG_TYPE);
+    close_all((handle_t[]){inspect, memory, reader, slice}, 4);
+}
+
 static void each_call_wants_its_kind(void)
 {
     handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0), got;
@@ -171,6 +208,7 @@ static void the_console_has_one_taker(void)
 
 void test_resources(void)
 {
+    self_case("resource: what is held is told", what_is_held_is_told);
     self_case("resource: ranges only narrow", ranges_only_narrow);
     self_case("resource: each call wants its kind", each_call_wants_its_kind);
     self_case("resource: device memory is bounded", device_memory_is_bounded);
