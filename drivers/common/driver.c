@@ -17,48 +17,6 @@
 static const char *const range_names[SK_DRIVER_RANGES_MAX] = {"mmio0", "mmio1"};
 static const char *const interrupt_names[SK_DRIVER_INTERRUPTS_MAX] = {"irq0", "irq1"};
 
-/* The value of the argument "NAME=VALUE"; NULL when there is none. */
-static const char *argument(const struct sk_driver *driver, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (int i = 1; i < driver->argc; i++) {
-        if (strncmp(driver->argv[i], name, length) == 0 && driver->argv[i][length] == '=') {
-            return driver->argv[i] + length + 1;
-        }
-    }
-    return NULL;
-}
-
-uint32_t sk_driver_property(const struct sk_driver *driver, const char *name, uint32_t missing)
-{
-    const char *value = argument(driver, name);
-    return value == NULL ? missing : (uint32_t)strtoul(value, NULL, 0);
-}
-
-const char *sk_driver_text(const struct sk_driver *driver, const char *name)
-{
-    return argument(driver, name);
-}
-
-bool sk_driver_bytes(const struct sk_driver *driver, const char *name, uint8_t *bytes, size_t count)
-{
-    const char *value = argument(driver, name);
-
-    if (value == NULL || count == 0 || strlen(value) != 3 * count - 1) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        char *end;
-        unsigned long byte = strtoul(value + 3 * i, &end, 16);
-        if (end != value + 3 * i + 2 || (*end != ':' && *end != '\0')) {
-            return false;
-        }
-        bytes[i] = (uint8_t)byte;
-    }
-    return true;
-}
-
 status_t sk_dma_create(const struct sk_driver *driver, uint64_t size, struct sk_dma *dma)
 {
     struct sk_dma made = {.size = (size + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1)};
@@ -88,7 +46,7 @@ static status_t map_ranges(struct sk_driver *driver)
 {
     for (uint32_t i = 0; i < SK_DRIVER_RANGES_MAX; i++) {
         handle_t pages = sk_boot_handle_take(range_names[i]);
-        const char *where = argument(driver, range_names[i]);
+        const char *where = sk_driver_text(driver, range_names[i]);
         if (pages == SK_HANDLE_NONE) {
             return SK_OK;
         }

@@ -86,19 +86,20 @@ static uint32_t probe_virtio(const struct device *device)
 /* The service name of the n-th device of a driver: "nic*" gives nic0, nic1, ... over all drivers. */
 static void name_service(const struct driver_manifest *driver, char *name)
 {
-    size_t stem = strcspn(driver->service, "*");
-    snprintf(name, SK_DEVMGR_NAME_MAX, "%s", driver->service);
-    if (driver->service[stem] != '*') {
+    const char *service = driver->provider ? "provider*" : driver->service;
+    size_t stem = strcspn(service, "*");
+    snprintf(name, SK_DEVMGR_NAME_MAX, "%s", service);
+    if (service[stem] != '*') {
         return;
     }
     uint32_t number = 0;
     for (uint32_t i = 0; i < found_count; i++) {
-        number += strncmp(found[i].entry.service, driver->service, stem) == 0;
+        number += strncmp(found[i].entry.service, service, stem) == 0;
     }
     snprintf(name + stem, SK_DEVMGR_NAME_MAX - stem, "%lu", (unsigned long)number);
 }
 
-static void start_device(const struct driver_manifest *driver, const struct device *device)
+static void add_device(const struct driver_manifest *driver, const struct device *device)
 {
     if (found_count == DEVICES_MAX) {
         printf("%s: too many devices\n", device->path);
@@ -109,12 +110,16 @@ static void start_device(const struct driver_manifest *driver, const struct devi
     snprintf(slot->entry.path, sizeof slot->entry.path, "%s", device->path);
     snprintf(slot->entry.driver, sizeof slot->entry.driver, "%s", driver->name);
     name_service(driver, slot->entry.service);
+    status_t status = driver->provider ? lines_open_provider(slot) : SK_OK;
+    if (status != SK_OK) {
+        printf("%s: no lines to %s: %s\n", device->path, driver->name, sk_status_words(status));
+        return;
+    }
     found_count++;
-    lives_begin(slot);
 }
 
-/* Starts the first driver that is for the device where the walk is. */
-static void start_driver_for(struct device_walk *walk)
+/* Adds the device where the walk is, with the first driver that is for it. */
+static void find_driver_for(struct device_walk *walk)
 {
     uint32_t virtio_id = VIRTIO_DEVICE_NONE;
     bool probed = false;
@@ -134,16 +139,20 @@ static void start_driver_for(struct device_walk *walk)
                 continue;
             }
         }
-        start_device(&drivers[i], &device);
+        add_device(&drivers[i], &device);
         return;
     }
 }
 
+/* All devices are known before the first driver starts: it may need a line to one that comes later. */
 static void start_drivers(void)
 {
     struct device_walk walk = {.tree = tree};
     while (device_next(&walk)) {
-        start_driver_for(&walk);
+        find_driver_for(&walk);
+    }
+    for (uint32_t i = 0; i < found_count; i++) {
+        lives_begin(&found[i]);
     }
 }
 
@@ -231,6 +240,7 @@ int main(void)
         sk_die("cannot start: %s", sk_status_words(status));
     }
     lives_init(&server, tree, archive, archive_size);
+    lines_init(found, &found_count);
     read_manifests();
     start_drivers();
     sk_ready();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside devmgr: what it knows of a device (devmgr.c), what its driver is given (grant.c), and the lives
- * of that driver (lives.c). One thread, no locks.
+ * Inside devmgr: what it knows of a device (devmgr.c), what its driver is given (grant.c), its lines
+ * to other drivers (lines.c), and the lives of that driver (lives.c). One thread, no locks.
  */
 #ifndef DEVMGR_H
 #define DEVMGR_H
@@ -13,7 +13,8 @@
 #include "match.h"
 
 #define DEVICES_MAX 32u
-#define ARGUMENTS_MAX (2u + MATCH_RANGES_MAX + MATCH_PROPERTIES_MAX)
+#define LINES_MAX 4u /* to providers, of one driver */
+#define ARGUMENTS_MAX (2u + MATCH_RANGES_MAX + MATCH_PROPERTIES_MAX + MATCH_SUPPLIES_MAX)
 #define ARGUMENT_BYTES (MATCH_PROPERTY_NAME_MAX + MATCH_VALUE_MAX)
 
 /* A device with a driver. */
@@ -24,6 +25,8 @@ struct found {
     /* The driver's end of its service's control channel. devmgr keeps a handle to it, so that the name
      * stays up when a driver dies: who connects meanwhile waits in it for the next one. */
     handle_t control;
+    handle_t lines;      /* a provider: the other end, nobody else has one */
+    uint64_t line_count; /* a provider: lines made, ever */
 
     /* One life of the driver; SK_HANDLE_NONE between two. */
     struct sk_child child;
@@ -38,7 +41,7 @@ struct found {
 
 /* What a driver is given at its start: handles that move to it, and its arguments. */
 struct grant {
-    struct sk_spawn_handle handles[MATCH_RANGES_MAX + MATCH_INTERRUPTS_MAX + 4];
+    struct sk_spawn_handle handles[MATCH_RANGES_MAX + MATCH_INTERRUPTS_MAX + LINES_MAX + 4];
     size_t handle_count;
     char texts[ARGUMENTS_MAX][ARGUMENT_BYTES];
     const char *arguments[ARGUMENTS_MAX];
@@ -52,9 +55,21 @@ struct grant {
 status_t grant_make(struct grant *grant, struct found *found, const void *tree);
 /* For a driver that did not start. */
 void grant_close(struct grant *grant);
+/* Add to it: a handle, which is the grant's from now on, and an argument, copied. */
+void grant_handle(struct grant *grant, const char *name, handle_t handle);
+void grant_argument(struct grant *grant, const char *text);
 /* Maps the page of a register at `offset` in the device's first range. *mapped: what to unmap. */
 status_t registers_map(const struct device *device, uint64_t offset, uintptr_t *at,
                        uint64_t *mapped);
+
+/* --- lines.c --- */
+
+/* All devices, found or still to be found; borrowed. */
+void lines_init(struct found *found, const uint32_t *count);
+/* Makes a provider's control channel; before any driver starts that may need a line to it. */
+status_t lines_open_provider(struct found *provider);
+/* Adds what the device's node names of providers, in found->job. */
+status_t lines_grant(struct grant *grant, const struct found *found, const void *tree);
 
 /* --- lives.c --- */
 

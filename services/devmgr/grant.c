@@ -14,7 +14,7 @@
 /* Devices below 4 GiB reach no further, and QEMU's have no other limit to tell. */
 #define DMA_LIMIT ((uint64_t)1 << 32)
 
-static void grant_handle(struct grant *grant, const char *name, handle_t handle)
+void grant_handle(struct grant *grant, const char *name, handle_t handle)
 {
     grant->handles[grant->handle_count++] = (struct sk_spawn_handle){name, handle};
 }
@@ -68,7 +68,7 @@ status_t registers_map(const struct device *device, uint64_t offset, uintptr_t *
     return status;
 }
 
-static void add_argument(struct grant *grant, const char *text)
+void grant_argument(struct grant *grant, const char *text)
 {
     char *own = grant->texts[grant->argument_count];
     snprintf(own, ARGUMENT_BYTES, "%s", text);
@@ -89,7 +89,7 @@ static status_t grant_ranges(struct grant *grant, const struct device *device)
         grant_handle(grant, names[i], memory);
         snprintf(text, sizeof text, "%s=0x%lx,0x%lx", names[i],
                  (unsigned long)(range->base % SK_PAGE_SIZE), (unsigned long)range->size);
-        add_argument(grant, text);
+        grant_argument(grant, text);
     }
     return SK_OK;
 }
@@ -145,7 +145,7 @@ static void grant_properties(struct grant *grant, const struct driver_manifest *
         char text[ARGUMENT_BYTES], value[MATCH_VALUE_MAX];
         if (device_property(tree, device, driver->properties[i], value)) {
             snprintf(text, sizeof text, "%s=%s", driver->properties[i], value);
-            add_argument(grant, text);
+            grant_argument(grant, text);
         }
     }
 }
@@ -153,8 +153,11 @@ static void grant_properties(struct grant *grant, const struct driver_manifest *
 status_t grant_make(struct grant *grant, struct found *found, const void *tree)
 {
     const struct device *device = &found->device;
+    char text[ARGUMENT_BYTES];
     grant->handle_count = grant->argument_count = 0;
-    add_argument(grant, found->driver->name);
+    grant_argument(grant, found->driver->name);
+    snprintf(text, sizeof text, "compatible=%s", device_compatible(tree, device, found->driver));
+    grant_argument(grant, text);
     grant_properties(grant, found->driver, device, tree);
     status_t status = sk_job_create(sk_self_job, &found->driver->budget, &found->job);
     if (status == SK_OK) {
@@ -162,6 +165,9 @@ status_t grant_make(struct grant *grant, struct found *found, const void *tree)
     }
     if (status == SK_OK) {
         status = grant_interrupts(grant, device, found->job);
+    }
+    if (status == SK_OK) {
+        status = lines_grant(grant, found, tree);
     }
     if (status == SK_OK && found->driver->dma) {
         status = grant_dma(grant, found);

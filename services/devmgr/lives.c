@@ -234,7 +234,9 @@ static void begin_life(struct found *found)
 void lives_begin(struct found *found)
 {
     found->start_due = SK_DEADLINE_NEVER;
-    found->entry.error = sk_offer(found->entry.service, sk_self_job, &found->control);
+    if (!found->driver->provider) { /* a provider has its control channel already */
+        found->entry.error = sk_offer(found->entry.service, sk_self_job, &found->control);
+    }
     if (found->entry.error != SK_OK) {
         found->entry.state = SK_DEVMGR_FAILED;
         printf("%s: cannot offer %s: %s\n", found->entry.path, found->entry.service,

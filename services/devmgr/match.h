@@ -104,7 +104,7 @@ const char *device_compatible(const void *tree, const struct device *device,
 
 struct device_supply {
     char name[MATCH_NAME_MAX]; /* as the manifest has it; empty for PARENT */
-    int provider;              /* the node that has the registers for it */
+    int provider;              /* the node that has the registers for it; of FIXED the clock */
     struct sk_platform_right right;
 };
 

@@ -78,6 +78,16 @@ static void add(struct list *list, const char *name, int provider, struct sk_pla
     }
 }
 
+static void add_fixed(struct list *list, const char *name, int clock)
+{
+    int length;
+    const fdt32_t *hz = fdt_getprop(list->tree, clock, "clock-frequency", &length);
+    if (hz != NULL && length == 4) {
+        add(list, name, clock,
+            (struct sk_platform_right){.kind = SK_PLATFORM_FIXED, .id = fdt32_to_cpu(*hz)});
+    }
+}
+
 /* The wanted ones of a list, by the list of their names. */
 static void add_named(struct list *list, const char *property, const char *names_property,
                       const char *cells, uint32_t kind, const char (*wanted)[MATCH_NAME_MAX],
@@ -86,8 +96,13 @@ static void add_named(struct list *list, const char *property, const char *names
     for (uint32_t i = 0; i < count; i++) {
         struct reference at;
         int index = fdt_stringlist_search(list->tree, list->node, names_property, wanted[i]);
-        if (index >= 0 &&
-            read_reference(list->tree, list->node, property, cells, (uint32_t)index, &at)) {
+        if (index < 0 ||
+            !read_reference(list->tree, list->node, property, cells, (uint32_t)index, &at)) {
+            continue;
+        }
+        if (fdt_node_check_compatible(list->tree, at.node, "fixed-clock") == 0) {
+            add_fixed(list, wanted[i], at.node);
+        } else {
             add(list, wanted[i], at.node, (struct sk_platform_right){.kind = kind, .id = at.id});
         }
     }

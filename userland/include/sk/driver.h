@@ -76,6 +76,19 @@ const char *sk_driver_text(const struct sk_driver *driver, const char *name);
 bool sk_driver_bytes(const struct sk_driver *driver, const char *name, uint8_t *bytes,
                      size_t count);
 
+/*
+ * What the manifest lists as `clocks`, `resets` and `fields`, and the device's node names. All but
+ * NOT_FOUND (the node does not name it) come from its provider or say that there is none:
+ * PEER_CLOSED, TIMED_OUT. They block until the provider has answered, 2 s at most.
+ */
+status_t sk_clock_enable(const struct sk_driver *driver, const char *name);
+status_t sk_clock_rate(const struct sk_driver *driver, const char *name, uint64_t *hz);
+/* *hz: wanted; then what came out, at most that. OUT_OF_RANGE: it cannot be that slow. */
+status_t sk_clock_set_rate(const struct sk_driver *driver, const char *name, uint64_t *hz);
+/* true: holds the device in reset; false: lets it go. Done when it returns. */
+status_t sk_reset_hold(const struct sk_driver *driver, const char *name, bool hold);
+status_t sk_field_write(const struct sk_driver *driver, const char *property, uint32_t value);
+
 /* Memory that the device and the driver share. Zeroed, committed, contiguous. */
 struct sk_dma {
     void *memory;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * <sk/mmio.h> for host tests: every register access goes to the test's device model. A test program
- * that links a driver defines model_read and model_write.
+ * that links a driver defines model_read and model_write, and model_fence if it looks at the order of
+ * accesses to DMA memory.
  */
 #ifndef SK_MMIO_H
 #define SK_MMIO_H
@@ -10,6 +11,16 @@
 
 uint32_t model_read(uintptr_t address, unsigned width);
 void model_write(uintptr_t address, uint32_t value, unsigned width);
+
+enum model_fence_kind { MODEL_FENCE_WRITE = 1, MODEL_FENCE_READ = 2 };
+void model_fence(unsigned kinds) __attribute__((weak));
+
+static inline void model_fence_seen(unsigned kinds)
+{
+    if (model_fence != 0) {
+        model_fence(kinds);
+    }
+}
 
 #define SK_MMIO_ACCESSORS(bits)                                                                    \
     static inline uint##bits##_t sk_mmio_read##bits(uintptr_t address)                             \
@@ -29,16 +40,19 @@ SK_MMIO_ACCESSORS(32)
 static inline void sk_dma_write_fence(void)
 {
     __atomic_thread_fence(__ATOMIC_RELEASE);
+    model_fence_seen(MODEL_FENCE_WRITE);
 }
 
 static inline void sk_dma_read_fence(void)
 {
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    model_fence_seen(MODEL_FENCE_READ);
 }
 
 static inline void sk_dma_fence(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    model_fence_seen(MODEL_FENCE_WRITE | MODEL_FENCE_READ);
 }
 
 #endif

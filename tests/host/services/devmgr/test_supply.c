@@ -70,7 +70,7 @@ static struct device find(const struct driver_manifest *driver, uint32_t n)
 static const char *supplies_text(const struct driver_manifest *driver, const struct device *device)
 {
     static char text[2048];
-    static const char *const kinds[] = {"", "clock", "reset", "field", "parent"};
+    static const char *const kinds[] = {"", "clock", "reset", "field", "parent", "fixed"};
     struct device_supply supplies[MATCH_SUPPLIES_MAX];
     uint32_t count = device_supplies(tree, device, driver, supplies);
     text[0] = '\0';
@@ -190,11 +190,16 @@ static void providers_of_the_jh7110(void **state)
     assert_int_equal(device.ranges[0].base, 0x13020000);
     assert_string_equal(device_compatible(tree, &device, &crg), "starfive,jh7110-syscrg");
     /* The PLLs are a node in the syscon, without registers of their own. */
-    assert_string_equal(supplies_text(&crg, &device), "clock pll0_out syscon@13030000 0 0 0\n");
+    assert_string_equal(supplies_text(&crg, &device),
+                        "clock pll0_out syscon@13030000 0 0 0\n"
+                        "fixed gmac1_rmii_refin gmac1-rmii-refin-clock 50000000 0 0\n"
+                        "fixed gmac1_rgmii_rxin gmac1-rgmii-rxin-clock 125000000 0 0\n");
     device = find(&crg, 1);
     assert_string_equal(device_compatible(tree, &device, &crg), "starfive,jh7110-aoncrg");
     assert_string_equal(supplies_text(&crg, &device),
-                        "clock gmac0_gtxclk clock-controller@13020000 108 0 0\n");
+                        "clock gmac0_gtxclk clock-controller@13020000 108 0 0\n"
+                        "fixed gmac0_rmii_refin gmac0-rmii-refin-clock 50000000 0 0\n"
+                        "fixed gmac0_rgmii_rxin gmac0-rgmii-rxin-clock 125000000 0 0\n");
     device = find(&syscon, 0);
     assert_int_equal(device.ranges[0].base, 0x13030000);
     assert_int_equal(device.ranges[0].size, 0x1000);

@@ -41,6 +41,8 @@ enum sk_platform_kind {
     SK_PLATFORM_RESET_LINE = 2,
     SK_PLATFORM_FIELD = 3,  /* bits [a + b - 1, a] of the register at `id` */
     SK_PLATFORM_PARENT = 4, /* no right: clock `id` is to come from clock `a` (assigned-clocks) */
+    /* Never in a limit: a clock of `id` Hz that needs nobody (fixed-clock in the device tree). */
+    SK_PLATFORM_FIXED = 5,
 };
 
 struct sk_platform_right {
