@@ -3,11 +3,14 @@
  * Does to the system what the host's scripts type, one line each, and says what came of it:
  *
  *     restart NAME   devmgr ends the driver of the service NAME       "restart NAME: STATUS"
- *     counts         live objects, handles and free pages             "counts O H P"
+ *     counts         live objects by type, handles, free pages        "counts O... H P"
  *     driver NAME    restarts, process and cause of NAME's driver     "driver NAME R PROCESS: CAUSE"
+ *     inject N SEED  has the driver of nic0, if it is the one that can, inject N faults into itself
+ *                    "inject STATUS N0 N1 N2 N3 N4 N5 ESCAPES LAST", see inject.h
  *     quit           ends, and so switches the machine off
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <sk/ipc.h>
@@ -16,6 +19,8 @@
 #include <sk/service.h>
 #include <sk/time.h>
 #include <skerry/info.h>
+
+#include "inject.h"
 
 #define PATIENCE (5 * SK_SECOND)
 
@@ -73,13 +78,49 @@ static void driver(const char *name)
 static void counts(void)
 {
     struct sk_system_info info;
-    uint64_t written, objects = 0;
+    uint64_t written;
     sk_system_info(sk_boot_handle("inspect"), SK_SYSTEM_GENERAL, &info, sizeof info, &written);
+    printf("counts");
     for (uint32_t i = 0; i < SK_TYPE_COUNT; i++) {
-        objects += info.objects[i];
+        printf(" %lu", (unsigned long)info.objects[i]);
     }
-    printf("counts %lu %lu %lu\n", (unsigned long)objects, (unsigned long)info.handles,
-           (unsigned long)info.memory_free_pages);
+    printf(" %lu %lu\n", (unsigned long)info.handles, (unsigned long)info.memory_free_pages);
+}
+
+/* OK: all were injected, and the driver lives. */
+static status_t have_injected(handle_t nic, uint64_t count, uint64_t seed, handle_t memory)
+{
+    struct inject_request request = {INJECT_OPERATION, seed, count};
+    int64_t answer = SK_BAD_FORMAT;
+    struct sk_out out = {&request, sizeof request, &memory, 1};
+    struct sk_in in = sk_in_bytes(&answer, sizeof answer);
+    status_t status = sk_channel_call(nic, &out, &in, sk_deadline_after(PATIENCE));
+    return status == SK_OK ? (status_t)answer : status;
+}
+
+static void inject(uint64_t count, uint64_t seed)
+{
+    struct inject_result result = {0};
+    handle_t nic = SK_HANDLE_NONE, memory = SK_HANDLE_NONE, copy;
+    status_t status = sk_connect("nic0", sk_deadline_after(PATIENCE), &nic);
+    if (status == SK_OK) {
+        status = sk_memory_create(sk_self_job, SK_PAGE_SIZE, SK_MEMORY_COMMIT, &memory);
+    }
+    if (status == SK_OK) {
+        status = sk_handle_duplicate(
+            memory, SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_MAP | SK_RIGHT_TRANSFER, &copy);
+    }
+    if (status == SK_OK) {
+        status = have_injected(nic, count, seed, copy);
+        sk_memory_read(memory, 0, &result, sizeof result);
+    }
+    printf("inject %s:", sk_status_words(status));
+    for (int i = 0; i < INJECT_KINDS; i++) {
+        printf(" %lu", (unsigned long)result.injected[i]);
+    }
+    printf(" %lu %lu\n", (unsigned long)result.escapes, (unsigned long)result.last);
+    sk_handle_close(memory);
+    sk_handle_close(nic);
 }
 
 int main(void)
@@ -88,11 +129,14 @@ int main(void)
     puts("ready");
     while (fgets(line, sizeof line, stdin) != NULL) {
         char command[16], name[SK_DEVMGR_NAME_MAX];
-        int words = sscanf(line, "%15s %31s", command, name);
+        unsigned long seed;
+        int words = sscanf(line, "%15s %31s %lu", command, name, &seed);
         if (words == 2 && strcmp(command, "restart") == 0) {
             restart(name);
         } else if (words == 2 && strcmp(command, "driver") == 0) {
             driver(name);
+        } else if (words == 3 && strcmp(command, "inject") == 0) {
+            inject(strtoul(name, NULL, 0), seed);
         } else if (words == 1 && strcmp(command, "counts") == 0) {
             counts();
         } else if (words == 1 && strcmp(command, "quit") == 0) {
