@@ -28,8 +28,9 @@
 
 #define LOOK (1 * SK_SECOND)
 #define ATTACH_LIMIT (2 * SK_SECOND)    /* then the driver is taken to hang */
+#define USELESS_MAX 5u                  /* drivers in a row that moved no packet, without a pause */
 #define PAUSE_FIRST (50 * SK_MS)        /* between attempts to attach; doubled each time ... */
-#define PAUSE_MAX (5 * SK_SECOND)       /* ... up to this */
+#define PAUSE_MAX (5 * SK_SECOND)       /* ... up to this, about */
 #define SEARCH_LIMIT (60 * SK_SECOND)   /* then there will be none */
 #define COMPLAINT_LIMIT (1 * SK_SECOND) /* devmgr waits for nobody */
 #define SEARCH_PRIORITY 21u             /* above programs: they may be busy, and wait for this */
@@ -240,7 +241,7 @@ static void search(void *argument)
         if (heal.status == SK_TIMED_OUT) {
             complain(SK_DEVMGR_HUNG);
         }
-        pause = pause == 0 ? PAUSE_FIRST : pause * 2 < PAUSE_MAX ? pause * 2 : PAUSE_MAX;
+        pause = pause == 0 ? PAUSE_FIRST : pause < PAUSE_MAX ? pause * 2 : pause;
     }
     sk_event_signal(heal.done);
 }
@@ -311,7 +312,8 @@ void link_mourn(void)
     nic.lost = NULL;
     heal.look_due = NEVER;
     nic.pool->tx_end = nic.tx_submit.own;
-    heal.useless = nic.rx_ready.own != 0 || nic.tx_done.own != 0 ? 0 : heal.useless + 1;
+    bool useful = nic.rx_ready.own != 0 || nic.tx_done.own != 0;
+    heal.useless = useful ? 0 : heal.useless + 1;
     sk_server_unwatch(heal.server, nic.to_client);
     sk_server_unwatch(heal.server, nic.endpoint);
     link_offer_drop(&last);

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import build
+import healing
 import ipc_figures
 import netns
 import packages
@@ -26,6 +27,7 @@ RANGES = "range=rom:1000:ffff,range=fw:80000000:801fffff,range=early:80200000:8f
          "range=user:0:ffffffffffffff,range=kernel:100000000000000:ffffffffffffffff,first=user"
 SPACING_S = 0.008
 SHORT_RUN, LONG_RUN, ROUNDS = 100, 300, 3
+HEAL_MEBIBYTES, HEAL_PERIOD_S = 100, 2.0
 
 
 class CountedGuest(Guest):
@@ -192,8 +194,61 @@ def ipc():
     yield from ipc_figures.several_harts()
 
 
-# http last: it moves this process into another network namespace.
-GROUPS = {"size": sizes, "boot": boot, "mem": memory, "idle": idle, "ipc": ipc, "http": http}
+HEAL_COMPONENTS = (("nic", "nic0"), ("net", "net"), ("http-server", "http-server"), ("fs", "fs"),
+                   ("console", "console"), ("sysinfo", "sysinfo"), ("devmgr", "devmgr"))
+
+
+def recoveries():
+    """Guest time under -icount: a nanosecond is an instruction, and sleeping takes no time of ours."""
+    with healing.guest(net="user", smp=1, extra="-icount shift=0") as guest:
+        healer = healing.Healer(guest)
+        for name, component in HEAL_COMPONENTS:
+            times = [healer.recover(component) for _ in range(ROUNDS + 1)]
+            yield "heal.%s.ms" % name, statistics.median(times[1:]) / 1e6, "ms"
+
+
+def throughput_ratio():
+    """The same download with and without a driver that dies, one right after the other."""
+    ratios = []
+    with tempfile.NamedTemporaryFile() as file:
+        healing.write_noise(file, HEAL_MEBIBYTES)
+        with healing.guest(net="tap:" + netns.TAP, append=netns.GUEST_IP, mem="512M",
+                           address=(netns.GUEST, 80), files={"www/big.bin": file.name}) as guest:
+            healer = healing.Healer(guest)
+            healer.warm_up()
+            for number in range(2 * ROUNDS + 1):
+                load = healing.Download("http://%s/big.bin" % netns.GUEST)
+                kills = healer.kill_while(load, "nic0", HEAL_PERIOD_S if number % 2 == 0 else 1e9)
+                wrong = load.wait(file.name)
+                if wrong:
+                    raise GuestError("%d MiB, %d kills: %s" % (HEAL_MEBIBYTES, kills, wrong))
+                say("heal: %d MiB in %.2f s, the driver killed %d times"
+                    % (HEAL_MEBIBYTES, load.seconds, kills))
+                if number == 0:
+                    continue  # the first is slower, whatever it is
+                if number % 2 == 1:
+                    quiet_s = load.seconds
+                else:
+                    ratios.append(quiet_s / load.seconds)
+    yield "heal.throughput_ratio", min(1.0, statistics.median(ratios)), "of undisturbed"
+
+
+def heal():
+    yield from recoveries()
+    reason = netns.why_not()
+    if reason:
+        say("heal.throughput_ratio: not measured (%s)" % reason)
+        return
+    netns.enter()
+    yield from throughput_ratio()
+
+
+# http and heal last: they move this process into another network namespace.
+GROUPS = {"size": sizes, "boot": boot, "mem": memory, "idle": idle, "ipc": ipc, "heal": heal, "http": http}
+
+
+def show(value):
+    return "%d" % value if value == int(value) else "%.3f" % value
 
 
 def compare_with_baseline(figures, update):
@@ -223,7 +278,7 @@ def main(options):
         figures = {}
         try:
             for figure, value, unit in GROUPS[name]():
-                print("bench %s %d %s" % (figure, value, unit), flush=True)
+                print("bench %s %s %s" % (figure, show(value), unit), flush=True)
                 figures[figure] = value
             if name == "ipc":
                 compare_with_baseline(figures, options.update_baseline)

@@ -63,6 +63,13 @@ class Healer:
     def restart(self, name):
         return self.ask("restart " + name, "restart %s: (.*)" % name).group(1)
 
+    def recover(self, name):
+        """Ends a component; the guest's nanoseconds until its next good response."""
+        found = self.ask("recover " + name, r"recover %s (\d+): (.*)" % name)
+        if found.group(2) != "success":
+            raise self.guest.error("%s: %s" % (name, found.group(2)))
+        return int(found.group(1))
+
     def driver(self, name):
         found = self.ask("driver " + name, r"driver %s (\d+) (\d+): (.*)" % name)
         return int(found.group(1)), found.group(3)

@@ -5,6 +5,8 @@
  *     restart NAME   devmgr ends the driver of the service NAME       "restart NAME: STATUS"
  *     counts         live objects by type, handles, free pages        "counts O... H P"
  *     driver NAME    restarts, process and cause of NAME's driver     "driver NAME R PROCESS: CAUSE"
+ *     recover NAME   ends a component, and waits for its next good response (recovery.c)
+ *                    "recover NAME NANOSECONDS: STATUS"
  *     inject N SEED  has the driver of nic0, if it is the one that can, inject N faults into itself
  *                    "inject STATUS N0 N1 N2 N3 N4 N5 ESCAPES LAST", see inject.h
  *     quit           ends, and so switches the machine off
@@ -20,6 +22,7 @@
 #include <sk/time.h>
 #include <skerry/info.h>
 
+#include "heal_test.h"
 #include "inject.h"
 
 #define PATIENCE (5 * SK_SECOND)
@@ -135,6 +138,10 @@ int main(void)
             restart(name);
         } else if (words == 2 && strcmp(command, "driver") == 0) {
             driver(name);
+        } else if (words == 2 && strcmp(command, "recover") == 0) {
+            uint64_t ns = 0;
+            status_t status = heal_recovery(name, &ns);
+            printf("recover %s %lu: %s\n", name, (unsigned long)ns, sk_status_words(status));
         } else if (words == 3 && strcmp(command, "inject") == 0) {
             inject(strtoul(name, NULL, 0), seed);
         } else if (words == 1 && strcmp(command, "counts") == 0) {
