@@ -323,9 +323,10 @@ void link_mourn(void)
         nic.chain = NULL;
     }
     heal.blame = nic.blame;
-    heal.pause = heal.useless < 2   ? 0
-                 : heal.useless < 8 ? PAUSE_FIRST << (heal.useless - 2)
-                                    : PAUSE_MAX;
+    heal.pause = 0;
+    for (uint32_t i = USELESS_MAX; i < heal.useless && heal.pause < PAUSE_MAX; i++) {
+        heal.pause = heal.pause == 0 ? PAUSE_FIRST : heal.pause * 2;
+    }
     start_search();
 }
 
