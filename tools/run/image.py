@@ -40,8 +40,12 @@ def main(options):
 
 
 def update(options, description):
-    replaced = card_update.update(options.update, description, build.path(build.GUEST),
-                                  options.append)
+    try:
+        replaced = card_update.update(options.update, description, build.path(build.GUEST),
+                                      options.append)
+    except OSError as error:
+        raise Stop("--update %s: %s; the card boots all the same, and the next update goes on from here"
+                   % (options.update, error.strerror))
     for name in replaced:
         print("replaced " + name)
     if not replaced:

@@ -31,7 +31,8 @@ FACTORY = [
     "fdt move ${fdtcontroladdr} ${fdt_addr_r} 10000'",
     "setenv load_sdk_uenv 'fatload ${bootdev} ${devnum}:${bootpart} ${loadaddr} ${bootenv_sdk};"
     "env import -t ${loadaddr} ${filesize}'",
-]
+]# Versions up to 3.1 have no bootdev, and name the partition in one word. There is no mmc here to go on with.
+OLD_FACTORY = ["setenv bootdev; setenv bootpart 1:3; run skerry_where; echo disk is ${skerry_disk}"]
 
 tap = Tap()
 
@@ -77,7 +78,12 @@ def by_factory_environment(image):
     with Guest(net="user", disk=image, **MACHINE) as guest:
         to_prompt(guest)
         type_lines(guest, FACTORY)
-        guest.send("run load_sdk_uenv; run boot2\n")
+        type_lines(guest, ["run load_sdk_uenv"] + OLD_FACTORY)
+        guest.wait_for("disk is mmc 1:3$")
+        type_lines(guest, FACTORY[:1] + ["setenv chip_vision A; run skerry_where skerry_board skerry_tree"])
+        guest.wait_for('model = "StarFive VisionFive 2 v1.2A"')
+        type_lines(guest, FACTORY[:2])
+        guest.send("run boot2\n")
         guest.wait_for('model = "StarFive VisionFive 2 v1.3B"')
         guest.wait_for(LOADED)
         serves(guest, "by vf2_uEnv.txt")
