@@ -8,6 +8,7 @@ import tempfile
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tools", "run"), os.path.join(TOP, "tools")]
 
+import board
 import check_layers
 import guest_test
 import mkbootfs
@@ -27,6 +28,17 @@ def refusal(function, *args):
     except Stop as stop:
         return str(stop) if stop.status == USAGE else "wrong status: %s" % stop
     return None
+
+
+def test_boards():
+    kit = board.Board("icicle-kit")
+    T.equal(kit.memory(board.MEM_DEFAULT), "2G", "a board may have memory of its own")
+    T.equal(refusal(kit.memory, "256M"), "--mem 256M: icicle-kit has 2G, no more and no less",
+            "and refuses any other")
+    T.equal(board.Board(board.DEFAULT).memory("24M"), "24M", "virt takes what it is given")
+    T.equal(refusal(kit.check_harts, 5), "--smp 5: icicle-kit has at most 4 harts",
+            "a board has no more harts than it has")
+    T.ok("no board 'toaster'" in (refusal(board.Board, "toaster") or ""), "an unknown board is named")
 
 
 def test_tap():
@@ -168,7 +180,7 @@ def test_layers():
             "the machine's folder may")
 
 
-for test in (test_tap, test_verdict, test_counting, test_archive, test_www, test_sizes,
+for test in (test_boards, test_tap, test_verdict, test_counting, test_archive, test_www, test_sizes,
              test_symbols, test_layers):
     test()
 sys.exit(T.done())

@@ -45,7 +45,9 @@ def guest_options(parser):
                         help="machine that QEMU is: %s (default %s)"
                              % (", ".join(board.names()), board.DEFAULT))
     parser.add_argument("--smp", type=int, default=4, metavar="N", help="harts (default 4)")
-    parser.add_argument("--mem", default="128M", metavar="M", help="memory (default 128M)")
+    parser.add_argument("--mem", default=board.MEM_DEFAULT, metavar="M",
+                        help="memory (default %s; a board may have a size of its own)"
+                             % board.MEM_DEFAULT)
     parser.add_argument("--net", default="user", metavar="user|none|tap:IFNAME",
                         help="network: QEMU's own (default), none, or an existing tap interface")
     parser.add_argument("--www", metavar="DIR", help="serve DIR instead of the shipped pages")

@@ -7,12 +7,14 @@ import os
 from common import ROOT, Stop, USAGE
 
 DEFAULT = "qemu-virt"
+MEM_DEFAULT = "128M"
 
 
 class Board:
     """What launch.ini says.
 
     clock: it knows the time of day. harts_extra: harts that QEMU counts and Skerry does not use.
+    tree: a file, where QEMU makes none. mem: all there can be. console: which of its serial ports.
     """
 
     def __init__(self, name):
@@ -25,6 +27,9 @@ class Board:
         self.machine = launch["machine"]
         self.nic = launch["nic"]
         self.clock = launch.getboolean("clock")
+        self.tree = os.path.join(os.path.dirname(path(name)), launch["tree"]) if "tree" in launch else None
+        self.mem = launch.get("mem")
+        self.console = launch.getint("console", 0)
         self.harts_extra = launch.getint("harts_extra", 0)
         self.harts_max = launch.getint("harts_max", None)
 
@@ -33,6 +38,12 @@ class Board:
             raise Stop("--smp %d: at least one hart" % smp, USAGE)
         if self.harts_max and smp > self.harts_max:
             raise Stop("--smp %d: %s has at most %d harts" % (smp, self.name, self.harts_max), USAGE)
+
+    def memory(self, wanted):
+        """The memory to give it, of what was asked for."""
+        if self.mem and wanted not in (MEM_DEFAULT, self.mem):
+            raise Stop("--mem %s: %s has %s, no more and no less" % (wanted, self.name, self.mem), USAGE)
+        return self.mem or wanted
 
     def nic_words(self, backend):
         """QEMU's words for the network card on a backend, such as 'user' and its options."""

@@ -80,9 +80,8 @@ TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 TEST_WANTED = {
     "host": ["clang-format 14", "cppcheck", "cpio", "sgdisk", "mtools", "mkimage"],
     "system": ["U-Boot for QEMU"],
-    "boards": ["U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
-    "boards": ["curl", "wrk", "ip (iproute2)"],
+    "boards": ["curl", "wrk", "ip (iproute2)", "U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
     "heal": ["curl", "ip (iproute2)"],
 }
 

@@ -22,10 +22,12 @@ def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", 
     net: 'user' (forwards port to 80), 'none' or 'tap:IFNAME'."""
     machine = Board(board)
     args = ["qemu-system-riscv64", "-M", machine.machine,
-            "-smp", str(smp + machine.harts_extra), "-m", str(mem),
+            "-smp", str(smp + machine.harts_extra), "-m", machine.memory(str(mem)),
             "-nodefaults", "-display", "none", "-no-reboot", "-bios", "default",
-            "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-            "-kernel", image]
+            "-chardev", "stdio,id=console,signal=off"]
+    args += ["-serial", "null"] * machine.console + ["-serial", "chardev:console", "-kernel", image]
+    if machine.tree:
+        args += ["-dtb", machine.tree]
     if bootfs:
         args += ["-initrd", bootfs]
     if append:

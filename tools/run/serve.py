@@ -25,7 +25,9 @@ ADDRESS = re.compile(r"\bnet: address (\d+\.\d+\.\d+\.\d+)")
 
 def check_options(options):
     """Everything that can be wrong with the options, before anything is built."""
-    Board(options.board).check_harts(options.smp)
+    machine = Board(options.board)
+    machine.check_harts(options.smp)
+    options.mem = machine.memory(options.mem)
     mem = size_bytes(options.mem)
     if options.net == "user":
         if not 0 <= options.port <= 65535:

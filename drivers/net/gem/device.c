@@ -29,12 +29,13 @@ status_t device_allocate(struct net_device *device)
     const struct sk_driver *driver = device->driver;
     const uint64_t limit = UINT64_C(1) << 32;
 
-    if (driver->range_count != 2 || driver->ranges[0].size < GEM_BYTES ||
-        driver->ranges[1].size < sizeof(uint32_t) || driver->interrupt_count != 1) {
+    if (driver->range_count < 1 || driver->ranges[0].size < GEM_BYTES ||
+        (driver->range_count > 1 && driver->ranges[1].size < sizeof(uint32_t)) ||
+        driver->interrupt_count != 1) {
         return SK_INVALID_ARGS;
     }
     gem.base = driver->ranges[0].base;
-    gem.management = driver->ranges[1].base;
+    gem.management = driver->range_count > 1 ? driver->ranges[1].base : 0;
     status_t status = sk_dma_create(driver, sizeof *gem.memory, &gem.rings);
     if (status == SK_OK && (gem.rings.physical + gem.rings.size > limit ||
                             device->pool.physical + device->pool.size > limit)) {
@@ -123,7 +124,10 @@ static void configure(struct net_device *device)
     device->features = (tx_sums ? (uint32_t)SK_NIC_TX_CHECKSUM : 0u) |
                        (rx_sums ? (uint32_t)SK_NIC_RX_CHECKSUM : 0u);
     device->mtu = MTU_MAX;
-    sk_mmio_write32(gem.management, gem.link.mbps == 1000 ? MANAGEMENT_TX_GMII : MANAGEMENT_TX_MII);
+    if (gem.management != 0) {
+        sk_mmio_write32(gem.management,
+                        gem.link.mbps == 1000 ? MANAGEMENT_TX_GMII : MANAGEMENT_TX_MII);
+    }
     gem_write(GEM_CONFIG, (gem.link.mbps == 1000  ? CONFIG_GIGABIT
                            : gem.link.mbps == 100 ? CONFIG_100
                                                   : 0u) |
