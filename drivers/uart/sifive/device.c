@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SiFive serial ports: SiFive FU540-C000 manual v1p4, chapter 13. Two FIFOs of 8 bytes; the device
- * does not tell of overruns.
+ * does not tell of overruns. Tests: tests/host/drivers/uart, tests/qemu/boards.
  */
 #include <sk/mmio.h>
 #include <uart/common/device.h>

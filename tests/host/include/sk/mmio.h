@@ -7,6 +7,7 @@
 #ifndef SK_MMIO_H
 #define SK_MMIO_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 uint32_t model_read(uintptr_t address, unsigned width);
@@ -37,14 +38,24 @@ SK_MMIO_ACCESSORS(16)
 SK_MMIO_ACCESSORS(32)
 #undef SK_MMIO_ACCESSORS
 
+/* A model may look on when a driver orders its accesses to shared memory. */
+__attribute__((weak)) void model_write_fence(void);
+__attribute__((weak)) void model_read_fence(void);
+
 static inline void sk_dma_write_fence(void)
 {
+    if (model_write_fence != NULL) {
+        model_write_fence();
+    }
     __atomic_thread_fence(__ATOMIC_RELEASE);
     model_fence_seen(MODEL_FENCE_WRITE);
 }
 
 static inline void sk_dma_read_fence(void)
 {
+    if (model_read_fence != NULL) {
+        model_read_fence();
+    }
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     model_fence_seen(MODEL_FENCE_READ);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* System calls of the socket library, answered by fake_net.c instead of a kernel. */
+/* System calls of user code in host tests: the test defines sk_syscall6. See host_syscall_args. */
 #ifndef SK_ARCH_SYSCALL_H
 #define SK_ARCH_SYSCALL_H
 
