@@ -67,6 +67,7 @@ def make_parser(command):
         parser.add_argument("gdb_args", nargs="*", metavar="GDB-ARGUMENT",
                             help="more arguments for gdb, after --")
     elif command == "test":
+        import suites
         common_options(parser)
         parser.add_argument("--timeout", type=float, default=0, metavar="S",
                             help="a test that takes longer than S seconds hangs "
@@ -78,7 +79,7 @@ def make_parser(command):
         parser.add_argument("--fresh", action="store_true",
                             help="with --long: repeat what has passed, too")
         parser.add_argument("suites", nargs="*", metavar="SUITE",
-                            help="host, kernel, ipc, system, hostile, http, boards, bench (default: all)")
+                            help=", ".join(suites.SUITES) + " (default: all)")
     elif command == "bench":
         common_options(parser)
         parser.add_argument("groups", nargs="*", metavar="GROUP",

@@ -61,6 +61,7 @@ TOOLS = {
     "chromium": ("chromium", on_path("chromium", "chromium-browser", "google-chrome")),
     "clang-format 14": ("clang-format", on_path("clang-format")),
     "cppcheck": ("cppcheck", on_path("cppcheck")),
+    "spin": ("spin", on_path("spin")),
     "cpio": ("cpio", on_path("cpio")),
     "sgdisk": ("gdisk", on_path("sgdisk")),
     "mtools": ("mtools", on_path("mformat")),
@@ -79,6 +80,7 @@ TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
     "host": ["clang-format 14", "cppcheck", "cpio", "sgdisk", "mtools", "mkimage"],
+    "model": ["spin"],
     "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
     "boards": ["curl", "wrk", "ip (iproute2)", "U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],

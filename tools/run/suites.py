@@ -19,6 +19,7 @@ from common import FAILED, ROOT, Stop, USAGE, say
 # suite: (build directory, budget in minutes on two cores)
 SUITES = {
     "host": (build.HOST, 4.0),
+    "model": (build.HOST, 0.5),
     "kernel": (build.GUEST, 1.5),
     "ipc": (build.GUEST, 1.5),
     "system": (build.GUEST, 1.5),
@@ -66,7 +67,9 @@ def count_test(record, count):
     failed_before, cases, explain = count.failed, 0, 0
     for line in record.get("stdout", "").splitlines():
         case = tap.parse_case(line)
-        if case:
+        if line.startswith(tap.SUMMARY):
+            count.notes.append(line[len(tap.SUMMARY):])
+        elif case:
             cases += 1
             count.case(case[0], where, case[1], case[2])
             explain = EXPLANATION_LINES if case[0] == tap.FAIL else 0

@@ -9,6 +9,8 @@ CASE = re.compile(TAG + r"(not )?ok \d+\b\s*(?:- )?(.*)$")
 PLAN = re.compile(TAG + r"1\.\.(\d+)\s*(?:#.*)?$")
 SKIP = re.compile(r"#\s*skip\S*\s*(.*)$", re.IGNORECASE)
 
+SUMMARY = "# summary: "
+
 PASS, FAIL, SKIPPED = "pass", "fail", "skip"
 
 
@@ -58,6 +60,11 @@ class Tap:
     def note(text):
         for line in str(text).splitlines():
             print("# " + line, flush=True)
+
+    @staticmethod
+    def summary(text):
+        """A line that ./run test repeats at its end, whether all went well or not."""
+        print(SUMMARY + text, flush=True)
 
     def done(self):
         """Prints the plan; returns the exit status."""
