@@ -15,6 +15,8 @@ import zlib
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tools", "run")]
 
+os.environ["PATH"] = "/usr/bin:/bin"  # an ordinary user's
+
 import card
 import card_update
 import disk

@@ -5,6 +5,9 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+# sgdisk and others live where an ordinary user of Debian does not look.
+os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+
 FAILED, USAGE, TOOL_MISSING, INTERRUPTED = 1, 2, 3, 130
 
 
