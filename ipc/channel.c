@@ -150,7 +150,8 @@ struct thread *endpoint_unpark(struct endpoint *endpoint)
     return thread;
 }
 
-status_t channel_send(struct endpoint *endpoint, const struct outgoing *out, struct job *payer)
+UNGUARDED status_t channel_send(struct endpoint *endpoint, const struct outgoing *out,
+                                struct job *payer)
 {
     struct endpoint *peer = endpoint_peer(endpoint);
     uint32_t length = SK_INFO_LENGTH(out->info);
@@ -189,7 +190,7 @@ out:
     return status;
 }
 
-status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key)
+UNGUARDED status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key)
 {
     struct message *message = list_first(&endpoint->inbox, struct message, link);
     struct thread *caller = message->caller;

@@ -173,8 +173,8 @@ void message_signals(struct thread *to, uint32_t signals, uint64_t key)
     message_result(to, SK_INFO_SIGNALS, words, SK_TOKEN_NONE, key);
 }
 
-status_t message_keep_payload(struct message *message, struct job *payer,
-                              const struct outgoing *out)
+UNGUARDED status_t message_keep_payload(struct message *message, struct job *payer,
+                                        const struct outgoing *out)
 {
     uint32_t length = SK_INFO_LENGTH(out->info);
     message->payload = NULL;
@@ -198,7 +198,8 @@ void message_drop_payload(struct message *message, struct job *payer)
     }
 }
 
-status_t message_create(struct job *payer, const struct outgoing *out, struct message **result)
+UNGUARDED status_t message_create(struct job *payer, const struct outgoing *out,
+                                  struct message **result)
 {
     uint32_t count = SK_INFO_HANDLES(out->info);
     status_t status = job_charge(payer, BUDGET_MESSAGES, 1);

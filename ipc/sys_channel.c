@@ -63,7 +63,7 @@ status_t sys_channel_send(struct thread *self)
 }
 
 /* Receives from the handle in a0. */
-static status_t receive(struct thread *self)
+static UNGUARDED status_t receive(struct thread *self)
 {
     struct capability source;
     handle_t handle = (handle_t)self->frame.arg[0];
@@ -114,7 +114,7 @@ status_t sys_channel_call(struct thread *self)
 }
 
 /* Answers with the outgoing message in the registers. */
-static status_t reply(struct thread *self)
+static UNGUARDED status_t reply(struct thread *self)
 {
     handle_t handles[SK_MESSAGE_HANDLES_MAX];
     struct outgoing out;

@@ -23,6 +23,7 @@
 #include <kernel/page.h>
 #include <kernel/panic.h>
 #include <kernel/platform.h>
+#include <kernel/random.h>
 #include <kernel/sched.h>
 #include <kernel/trap.h>
 
@@ -165,6 +166,8 @@ _Noreturn void kernel_main(paddr_t tree_pa, paddr_t image_start, paddr_t image_e
         boot_fail("%s", platform.problem);
     }
     clock_init(platform.timebase_hz);
+    random_init(platform.random_seed, platform.random_seed_length, clock_ticks());
+    stack_guard_init();
     boot_number_harts();
     arch_boot_platform();                               /* all RAM mapped, devices found */
     boot_memory(tree, tree_pa, image_start, image_end); /* page allocator */

@@ -9,6 +9,7 @@
 #include <kernel/boot.h>
 
 #include <elf.h>
+#include <libfdt.h>
 #include <string.h>
 
 #include <skerry/boot.h>
@@ -18,6 +19,7 @@
 #include <kernel/memory.h>
 #include <kernel/platform.h>
 #include <kernel/process.h>
+#include <kernel/random.h>
 #include <kernel/resource.h>
 
 #define INIT_NAME "bin/init"
@@ -231,6 +233,23 @@ static struct capability all_rights(struct object *object)
     return capability_make(object, object_types[object->type]->rights);
 }
 
+/* What the kernel's random numbers come from is no program's business: the copy has others. */
+static void hide_seeds(struct memory *copy, const void *tree)
+{
+    static const char *const names[] = {"rng-seed", "kaslr-seed"};
+    int chosen = fdt_path_offset(tree, "/chosen");
+    for (size_t i = 0; chosen >= 0 && i < sizeof names / sizeof names[0]; i++) {
+        int length = 0;
+        const char *seed = fdt_getprop(tree, chosen, names[i], &length);
+        for (int at = 0; seed != NULL && at < length; at += 8) {
+            uint64_t random = random_next();
+            size_t size = length - at < 8 ? (size_t)(length - at) : 8;
+            must(memory_copy_in(copy, (uint64_t)(seed + at - (const char *)tree), &random, size),
+                 "copy of the device tree");
+        }
+    }
+}
+
 /* Sends the boot message, and closes the kernel's end: init has nobody above it. */
 static void send_message(struct loader *l, struct endpoint *from, const void *tree,
                          uint64_t tree_size)
@@ -241,6 +260,7 @@ static void send_message(struct loader *l, struct endpoint *from, const void *tr
     struct memory *tree_copy;
     must(memory_create(l->job, tree_size, true, &tree_copy), "copy of the device tree");
     must(memory_copy_in(tree_copy, 0, tree, tree_size), "copy of the device tree");
+    hide_seeds(tree_copy, tree);
 
     const uint32_t readable = SK_RIGHT_DUPLICATE | SK_RIGHT_TRANSFER | SK_RIGHT_READ |
                               SK_RIGHT_MAP | SK_RIGHT_INSPECT;

@@ -56,7 +56,7 @@ static bool cache_grow(struct cache *cache)
     return true;
 }
 
-void *cache_alloc(struct cache *cache)
+UNGUARDED void *cache_alloc(struct cache *cache)
 {
     void *object = NULL;
     lock_acquire(&cache->lock);

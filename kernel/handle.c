@@ -311,7 +311,7 @@ struct object *handle_peek_reserved(struct process *process, handle_t handle)
     return object;
 }
 
-status_t handle_room(struct process *process, handle_t *handles, uint32_t count)
+UNGUARDED status_t handle_room(struct process *process, handle_t *handles, uint32_t count)
 {
     struct handle_table *table = &process->handles;
     status_t status = SK_OK;

@@ -58,7 +58,7 @@ static paddr_t *slot_of(struct memory *memory, uint64_t page, bool make, status_
 }
 
 /* Memory lock held. */
-static status_t frame_locked(struct memory *memory, uint64_t page, paddr_t *pa)
+static UNGUARDED status_t frame_locked(struct memory *memory, uint64_t page, paddr_t *pa)
 {
     status_t status;
     paddr_t *slot = slot_of(memory, page, true, &status);

@@ -10,8 +10,8 @@
 #include <kernel/hart.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
-#include <kernel/platform.h>
 #include <kernel/process.h>
+#include <kernel/random.h>
 #include <kernel/sched.h>
 
 /* Handles closed in one step of the reaper: each may release a queue's worth of work to later steps,
@@ -62,16 +62,6 @@ const struct object_type process_type = {
     .observe = process_observe,
 };
 
-/* A seed for the placement of mappings: the machine's, stirred with the process's id. */
-static uint64_t placement_seed(uint64_t id)
-{
-    uint64_t seed = id * 0x9e3779b97f4a7c15ull + 1;
-    for (uint32_t i = 0; i < platform.random_seed_length; i++) {
-        seed = (seed ^ platform.random_seed[i]) * 0x100000001b3ull;
-    }
-    return seed;
-}
-
 status_t process_create(struct job *job, const char *name, struct process **result)
 {
     status_t status = job_charge(job, BUDGET_OBJECTS, 1);
@@ -103,7 +93,7 @@ status_t process_create(struct job *job, const char *name, struct process **resu
     list_init(&process->job_link);
     list_init(&process->list_link);
 
-    status = space_init(&process->space, job, placement_seed(process->object.id));
+    status = space_init(&process->space, job, random_next());
     if (status != SK_OK) {
         goto fail_space;
     }
@@ -191,6 +181,7 @@ status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
     if (status != SK_OK) {
         goto fail_thread;
     }
+    thread_arguments(thread)[1] = random_next(); /* for its stack canaries */
     /* Point of no return: even if the process has been told to end, it has the handle. */
     if (giver != NULL) {
         struct capability capability;

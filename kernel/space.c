@@ -168,7 +168,8 @@ static bool prot_is_good(uint32_t prot)
 }
 
 /* Enters one page of a region in the page tables. Space lock held. */
-static status_t page_enter(struct address_space *space, const struct region *region, vaddr_t va)
+static UNGUARDED status_t page_enter(struct address_space *space, const struct region *region,
+                                     vaddr_t va)
 {
     paddr_t pa, there;
     status_t status = memory_frame(region->memory, region->offset + (va - region->start), &pa);
@@ -414,7 +415,7 @@ static void fault_around(struct address_space *space, const struct region *regio
     }
 }
 
-status_t space_populate(struct address_space *space, vaddr_t va, uint32_t prot)
+UNGUARDED status_t space_populate(struct address_space *space, vaddr_t va, uint32_t prot)
 {
     vaddr_t page = va & ~PAGE_MASK;
     status_t status = SK_BAD_ADDRESS;
@@ -454,8 +455,8 @@ static status_t page_find(struct address_space *space, vaddr_t va, uint32_t prot
 }
 
 /* Copies between kernel and user memory. Exactly one of `to` and `from` is set. */
-static status_t space_copy(struct address_space *space, vaddr_t user, void *to, const void *from,
-                           size_t size, vaddr_t *missing)
+static UNGUARDED status_t space_copy(struct address_space *space, vaddr_t user, void *to,
+                                     const void *from, size_t size, vaddr_t *missing)
 {
     status_t status = SK_OK;
     if (size == 0) {

@@ -132,7 +132,7 @@ def prototypes(calls):
 
 
 def dispatch_one(c):
-    lines = [f'static status_t dispatch_{c.name}(struct thread *self)', '{']
+    lines = [f'static UNGUARDED status_t dispatch_{c.name}(struct thread *self)', '{']
     if c.ipc:
         return lines + [f'    return sys_{c.name}(self);', '}', '']
     if c.inputs:

@@ -11,7 +11,7 @@
 #include <skerry/types.h>
 
 /* The first C function; called by crt/ARCH/start.S. */
-_Noreturn void crt_start(handle_t boot_endpoint);
+_Noreturn void crt_start(handle_t boot_endpoint, uint64_t random);
 
 /* Entry point of further threads, in crt/ARCH/start.S, and where it goes on. */
 void crt_thread_start(uint64_t argument);

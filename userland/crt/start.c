@@ -27,8 +27,18 @@ static void run_all(void (**function)(void), void (**end)(void))
     }
 }
 
-void crt_start(handle_t boot_endpoint)
+/* What -fstack-protector-strong compares; set before anything that returns runs. */
+uintptr_t __stack_chk_guard;
+
+_Noreturn void __stack_chk_fail(void);
+_Noreturn void __stack_chk_fail(void)
 {
+    __builtin_trap(); /* nothing of this program is to be believed any more: the kernel reports it */
+}
+
+void crt_start(handle_t boot_endpoint, uint64_t random)
+{
+    __stack_chk_guard = random & ~(uint64_t)0xff; /* no string copy gets past the zero */
     crt_tls_enter(__tls_main);
     struct boot_arguments arguments;
     if (boot_receive(boot_endpoint, &arguments) != SK_OK) {

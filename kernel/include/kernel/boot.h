@@ -24,6 +24,9 @@ _Noreturn void cpu_enter_user(struct thread *thread);
  * one line that names what is wrong, when it cannot. */
 void boot_init_process(struct job *root, const void *tree, uint64_t tree_size);
 
+/* Sets the kernel's stack canary (stack_guard.c): no function that returns may run around it. */
+void stack_guard_init(void);
+
 /* Says in one line why the system cannot start, and ends as a panic does. */
 _Noreturn void boot_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

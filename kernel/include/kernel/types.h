@@ -20,6 +20,10 @@ typedef uint64_t vaddr_t; /* user virtual address */
 /* For the few functions of which each use has to be its own code. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* A function on every system call's way whose locals are whole objects that the callee fills: without
+ * a stack canary. Those with arrays have one. */
+#define UNGUARDED __attribute__((no_stack_protector))
+
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

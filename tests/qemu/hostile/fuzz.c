@@ -12,6 +12,7 @@
 
 #define NUMBERS 112u /* above the last system call */
 #define SLOTS 64u
+#define REGISTERS (sizeof(struct sk_ipc_registers) / sizeof(uint64_t))
 
 static uint8_t memory[4 * SK_PAGE_SIZE];
 static handle_t seen[SLOTS];
@@ -53,6 +54,23 @@ static uint64_t any_number(uint64_t *state)
     return ends && random_next(state) % 512 != 0 ? 0 : number;
 }
 
+#define KERNEL_BASE 0xffffffc000000000u
+#define STATUS_WORST 0xfffffffffffff000u /* statuses are small negative numbers */
+
+/* A word that came back and looks like an address of the kernel's, but was not given to it. */
+static void insist_no_kernel_address(const uint64_t *given, const uint64_t *got)
+{
+    for (uint32_t i = 0; i < REGISTERS; i++) {
+        bool known = got[i] < KERNEL_BASE || got[i] >= STATUS_WORST;
+        for (uint32_t k = 0; k < REGISTERS && !known; k++) {
+            known = got[i] == given[k];
+        }
+        if (!known) {
+            sk_process_exit(FUZZ_LEAK);
+        }
+    }
+}
+
 static void fuzz(void *argument)
 {
     uint64_t state = (uint64_t)argument;
@@ -69,7 +87,9 @@ static void fuzz(void *argument)
             r.words[0] = number == 3 || number == 90 ? r.deadline : r.words[0];
             r.a0 = number == 41 ? r.deadline : r.a0;
         }
+        struct sk_ipc_registers given = r;
         sk_syscall_ipc(number, &r);
+        insist_no_kernel_address((const uint64_t *)&given, (const uint64_t *)&r);
         /* What looks like a new handle is kept for later calls. */
         if ((status_t)r.a0 == SK_OK) {
             seen[random_next(&state) % SLOTS] = (handle_t)r.info;

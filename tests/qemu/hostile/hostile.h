@@ -40,7 +40,8 @@ int mode_ring(int argc, char **argv);
 /* reach.c */
 int mode_reach(int argc, char **argv);
 int mode_elf(int argc, char **argv);
-/* fuzz.c */
+/* fuzz.c. Ends with FUZZ_LEAK if the kernel told it an address of its own. */
+#define FUZZ_LEAK 0x5ec4e7
 int mode_fuzz(int argc, char **argv);
 
 /* client.c: the client that is watched. */

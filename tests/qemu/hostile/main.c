@@ -230,7 +230,7 @@ static void random_calls(void)
         sk_object_wait(child.process, SK_SIGNAL_TERMINATED, began + FUZZ_LIFE, &observed);
         sk_job_kill(job);
         test_job_end(job);
-        close_all((handle_t[]){child.process, child.boot}, 2);
+        test_check(test_child_end(&child).exit_code != FUZZ_LEAK);
         if (!test_equal(client.failures, 0)) {
             printf("# seed %s\n", seed);
             break;

@@ -75,7 +75,7 @@ static void it_keeps_the_pages(void)
     byte = 0;
     test_status(sk_memory_read(slice, 0, &byte, 1), SK_OK);
     test_equal(byte, 9);
-    handle_t one_more, too_many;
+    handle_t one_more = SK_HANDLE_NONE, too_many;
     test_status(sk_memory_slice(slice, job, 0, SK_PAGE_SIZE, &one_more), SK_OK);
     test_status(sk_memory_slice(slice, job, 0, SK_PAGE_SIZE, &too_many), SK_OVER_BUDGET);
     close_all((handle_t[]){slice, made, one_more}, 3);

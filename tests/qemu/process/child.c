@@ -46,6 +46,16 @@ static void send_lines(char **strings)
 /* Known to the world, so that the compiler cannot make a loop of the recursion. */
 static _Atomic(_Atomic char *) deepest;
 
+/* Writes behind its array, by a count that the compiler does not know. */
+static int smash(volatile int count)
+{
+    volatile char small[16];
+    for (int i = 0; i < count; i++) {
+        small[i] = 1;
+    }
+    return small[0];
+}
+
 static int recurse(_Atomic int depth)
 {
     if (depth < 0) {
@@ -85,6 +95,8 @@ static int fault(const char *kind)
         __builtin_trap();
     } else if (strcmp(kind, "jump") == 0) {
         ((void (*)(void))0x10)();
+    } else if (strcmp(kind, "smash") == 0) {
+        return smash(64);
     } else if (strcmp(kind, "stack") == 0) {
         return recurse(0);
     }

@@ -90,8 +90,8 @@ static void a_killed_child_says_so(void)
 
 static void a_fault_ends_only_the_child(void)
 {
-    static const char *const kinds[] = {"null",         "kernel", "rodata",  "text",
-                                        "execute-data", "jump",   "illegal", "stack"};
+    static const char *const kinds[] = {"null", "kernel",  "rodata", "text", "execute-data",
+                                        "jump", "illegal", "stack",  "smash"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct sk_process_info info = run(ARGUMENTS("fault", kinds[i]));
         if (!test_equal(info.exit_reason, SK_EXIT_FAULT)) {

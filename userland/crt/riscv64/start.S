@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where every program and every further thread begins: a0 is the argument (the boot endpoint for the
- * first thread), sp the top of the stack. Sets the global pointer, which the compiler's code relies
+ * first thread, with a random number in a1), sp the top of the stack. Sets the global pointer, which the compiler's code relies
  * on, and goes on in C (userland/crt/start.c, userland/lib/thread.c).
  */
     .macro begin name, target
