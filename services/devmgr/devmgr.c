@@ -178,13 +178,10 @@ static status_t on_list(struct sk_in *in, struct sk_reply *reply)
 
 static status_t on_restart(struct sk_client *client, struct sk_in *in)
 {
-    static const char *const reasons[] = {
-        [SK_DEVMGR_REQUESTED] = "was ended by request",
-        [SK_DEVMGR_HUNG] = "was ended because it hung",
-        [SK_DEVMGR_BROKE_PROTOCOL] = "was ended because it broke its protocol",
-    };
     const struct sk_devmgr_restart *request = sk_request(in, struct sk_devmgr_restart);
-    if (request == NULL || request->reason >= sizeof reasons / sizeof reasons[0] ||
+    if (request == NULL ||
+        (request->cause != SK_CAUSE_KILLED && request->cause != SK_CAUSE_HUNG &&
+         request->cause != SK_CAUSE_NONSENSE) ||
         memchr(request->service, 0, sizeof request->service) == NULL) {
         return SK_INVALID_ARGS;
     }
@@ -193,7 +190,7 @@ static status_t on_restart(struct sk_client *client, struct sk_in *in)
     }
     for (uint32_t i = 0; i < found_count; i++) {
         if (strcmp(found[i].entry.service, request->service) == 0) {
-            return lives_cut(&found[i], reasons[request->reason]);
+            return lives_cut(&found[i], (enum sk_init_cause)request->cause);
         }
     }
     return SK_NOT_FOUND;

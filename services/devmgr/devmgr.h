@@ -34,7 +34,7 @@ struct found {
     handle_t dma;    /* the grant: until it is closed, no frame of it is used for anything else */
     handle_t served; /* event: the driver has answered a request */
 
-    const char *blame;  /* why devmgr ended this life; NULL: it did not */
+    uint32_t blame;     /* why devmgr ended this life: enum sk_init_cause; NONE: it did not */
     uint32_t crashes;   /* lives in a row that ended before their driver had answered anything */
     uint64_t start_due; /* when the next life begins, SK_DEADLINE_NEVER */
 };
@@ -78,9 +78,9 @@ void lives_init(struct sk_server *server, const void *tree, const void *archive,
                 uint64_t archive_size);
 /* Starts the first driver of a device; says so on the console if it cannot. */
 void lives_begin(struct found *found);
-/* Ends a driver because somebody who may says that it must go; it is started again. `why` stays valid.
- * BAD_STATE: there is none at the moment. */
-status_t lives_cut(struct found *found, const char *why);
+/* Ends a driver because somebody who may says that it must go; it is started again. BAD_STATE: there is
+ * none at the moment. */
+status_t lives_cut(struct found *found, enum sk_init_cause cause);
 /* Starts what is due; tells when the next one is. */
 uint64_t lives_continue(struct found *found, uint32_t count);
 

@@ -80,59 +80,84 @@ static bool reset_device(const struct found *found)
     return done;
 }
 
+static const char *cause_words(const struct found *found, char *text, size_t size)
+{
+    switch ((enum sk_init_cause)found->entry.cause) {
+    case SK_CAUSE_KILLED:
+        return "was killed";
+    case SK_CAUSE_FAULT:
+        return "ended by a fault";
+    case SK_CAUSE_OVER_BUDGET:
+        return "ended: over its budget of memory";
+    case SK_CAUSE_HUNG:
+        return "hung";
+    case SK_CAUSE_NONSENSE:
+        return "broke its protocol";
+    case SK_CAUSE_NOT_STARTED:
+        snprintf(text, size, "cannot be started: %s", sk_status_words((status_t)found->entry.code));
+        return text;
+    default:
+        snprintf(text, size, "ended with exit code %ld", (long)found->entry.code);
+        return text;
+    }
+}
+
+/* One line for each end. */
+static void tell(const struct found *found, const char *what)
+{
+    char words[64];
+    printf("%s: %s %s; %s\n", found->entry.service, found->entry.driver,
+           cause_words(found, words, sizeof words), what);
+}
+
 static void give_up(struct found *found, enum sk_devmgr_state state, const char *why)
 {
-    printf("%s: %s %s; not started again%s%s\n", found->entry.service, found->entry.driver,
-           found->entry.cause, why[0] != '\0' ? ": " : "", why);
+    tell(found, why);
     found->entry.state = state;
     found->start_due = SK_DEADLINE_NEVER;
     close_handle(&found->control); /* clients are told that the service is down */
 }
 
-/* After the end of a life, or of an attempt to start one: when is the next? found->entry.cause is set. */
+/* After the end of a life, or of an attempt to start one: when is the next? found->entry.cause and .code are set. */
 static void plan(struct found *found)
 {
     if (found->dma != SK_HANDLE_NONE) {
         if (!reset_device(found)) {
-            give_up(found, SK_DEVMGR_FAILED, "its device cannot be reset and keeps its memory");
+            give_up(found, SK_DEVMGR_FAILED,
+                    "not started again, as its device cannot be reset and keeps its memory");
             return; /* with the grant, for as long as the machine runs */
         }
         close_handle(&found->dma);
     }
     if (!found->driver->restarts) {
-        give_up(found, SK_DEVMGR_ENDED, "");
+        give_up(found, SK_DEVMGR_ENDED, "not started again");
         return;
     }
     if (found->crashes == CRASHES_MAX) {
-        give_up(found, SK_DEVMGR_FAILED, "it never answers");
+        give_up(found, SK_DEVMGR_FAILED, "given up, as it never answers");
         return;
     }
     uint64_t pause = found->crashes < 2 ? 0 : PAUSE_FIRST << (found->crashes - 2);
     found->entry.state = SK_DEVMGR_WAITING;
     found->start_due = sk_deadline_after(pause);
-    if (pause == 0) {
-        printf("%s: %s %s; starting it again\n", found->entry.service, found->entry.driver,
-               found->entry.cause);
-    } else {
-        printf("%s: %s %s; starting it again in %u ms\n", found->entry.service, found->entry.driver,
-               found->entry.cause, (unsigned)(pause / SK_MS));
+    char words[48] = "starting it again";
+    if (pause != 0) {
+        snprintf(words, sizeof words, "starting it again in %u ms", (unsigned)(pause / SK_MS));
     }
+    tell(found, words);
 }
 
-static void tell_cause(struct found *found, const struct sk_process_info *info)
+static enum sk_init_cause cause_of(const struct found *found, const struct sk_process_info *info)
 {
-    char *cause = found->entry.cause;
-    size_t size = sizeof found->entry.cause;
-    if (found->blame != NULL) {
-        snprintf(cause, size, "%s", found->blame);
-    } else if (info->exit_reason == SK_EXIT_KILLED) {
-        snprintf(cause, size, "was killed");
-    } else if (info->exit_reason == SK_EXIT_FAULT) {
-        snprintf(cause, size, "ended by a fault");
-    } else if (info->exit_reason == SK_EXIT_OVER_BUDGET) {
-        snprintf(cause, size, "ended: over its budget of memory");
-    } else {
-        snprintf(cause, size, "ended with exit code %ld", (long)info->exit_code);
+    switch (info->exit_reason) {
+    case SK_EXIT_KILLED:
+        return found->blame != SK_CAUSE_NONE ? (enum sk_init_cause)found->blame : SK_CAUSE_KILLED;
+    case SK_EXIT_FAULT:
+        return SK_CAUSE_FAULT;
+    case SK_EXIT_OVER_BUDGET:
+        return SK_CAUSE_OVER_BUDGET;
+    default:
+        return SK_CAUSE_EXITED;
     }
 }
 
@@ -150,7 +175,8 @@ static void driver_ended(struct sk_server *loop, handle_t process, uint32_t sign
     struct sk_process_info info = {.exit_reason = SK_EXIT_KILLED};
     uint64_t written, observed;
     sk_object_info(process, &info, sizeof info, &written);
-    tell_cause(found, &info);
+    found->entry.cause = cause_of(found, &info);
+    found->entry.code = info.exit_code;
     if (sk_object_wait(found->served, SK_SIGNAL_EVENT, SK_DEADLINE_POLL, &observed) == SK_OK) {
         found->crashes = 0; /* this end was told before its answer was */
     }
@@ -218,14 +244,14 @@ static status_t start(struct found *found)
 static void begin_life(struct found *found)
 {
     found->start_due = SK_DEADLINE_NEVER;
-    found->blame = NULL;
+    found->blame = SK_CAUSE_NONE;
     found->entry.error = start(found);
     if (found->entry.error == SK_OK) {
         found->entry.state = SK_DEVMGR_RUNNING;
         return;
     }
-    snprintf(found->entry.cause, sizeof found->entry.cause, "cannot be started: %s",
-             sk_status_words(found->entry.error));
+    found->entry.cause = SK_CAUSE_NOT_STARTED;
+    found->entry.code = found->entry.error;
     clean_up(found);
     found->crashes++;
     plan(found);
@@ -246,12 +272,12 @@ void lives_begin(struct found *found)
     begin_life(found);
 }
 
-status_t lives_cut(struct found *found, const char *why)
+status_t lives_cut(struct found *found, enum sk_init_cause cause)
 {
     if (found->child.process == SK_HANDLE_NONE) {
         return SK_BAD_STATE;
     }
-    found->blame = why;
+    found->blame = cause;
     return sk_process_kill(found->child.process, 0);
 }
 

@@ -37,7 +37,7 @@ struct netif *link_netif(void)
     return nic.netif.input != NULL ? &nic.netif : NULL;
 }
 
-void link_lose(const char *why, enum sk_devmgr_reason blame)
+void link_lose(const char *why, enum sk_init_cause blame)
 {
     if (nic.up) {
         nic.up = false;
@@ -49,7 +49,7 @@ void link_lose(const char *why, enum sk_devmgr_reason blame)
 /* The driver wrote what cannot be. */
 static void distrust(const char *why)
 {
-    link_lose(why, SK_DEVMGR_BROKE_PROTOCOL);
+    link_lose(why, SK_CAUSE_NONSENSE);
 }
 
 /* --- Receiving --- */

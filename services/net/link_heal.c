@@ -45,7 +45,7 @@ static struct {
     /* The search. The thread's from its start until it signals `done`. */
     struct sk_thread thread;
     handle_t done;
-    enum sk_devmgr_reason blame;
+    enum sk_init_cause blame;
     uint64_t pause;
     status_t status;
     struct link_offer offer;
@@ -206,10 +206,10 @@ static void probe_peers(void)
 
 /* --- Looking for the next driver --- */
 
-static void complain(enum sk_devmgr_reason reason)
+static void complain(enum sk_init_cause cause)
 {
     struct sk_devmgr_restart request = {
-        .operation = SK_DEVMGR_RESTART, .service = "nic0", .reason = reason};
+        .operation = SK_DEVMGR_RESTART, .service = "nic0", .cause = cause};
     int64_t answer;
     struct sk_out out = sk_out_bytes(&request, sizeof request);
     struct sk_in in = sk_in_bytes(&answer, sizeof answer);
@@ -227,7 +227,7 @@ static void search(void *argument)
     uint64_t limit = sk_deadline_after(SEARCH_LIMIT);
     uint64_t pause = heal.pause;
 
-    if (heal.blame != SK_DEVMGR_REQUESTED) {
+    if (heal.blame != SK_CAUSE_NONE) {
         complain(heal.blame);
     }
     for (;;) {
@@ -239,7 +239,7 @@ static void search(void *argument)
             break;
         }
         if (heal.status == SK_TIMED_OUT) {
-            complain(SK_DEVMGR_HUNG);
+            complain(SK_CAUSE_HUNG);
         }
         pause = pause == 0 ? PAUSE_FIRST : pause < PAUSE_MAX ? pause * 2 : pause;
     }
@@ -271,7 +271,7 @@ static void search_done(struct sk_server *server, handle_t event, uint32_t signa
     link_pool_retire(old);
     status_t status = link_watch_driver(server);
     if (status != SK_OK) {
-        link_lose(sk_status_words(status), SK_DEVMGR_REQUESTED);
+        link_lose(sk_status_words(status), SK_CAUSE_NONE);
         return;
     }
     probe_peers();
@@ -339,7 +339,7 @@ static void on_driver_gone(struct sk_server *server, handle_t handle, uint32_t s
                            void *context)
 {
     link_drain();
-    link_lose("its driver has ended", SK_DEVMGR_REQUESTED);
+    link_lose("its driver has ended", SK_CAUSE_NONE);
 }
 
 status_t link_watch_driver(struct sk_server *server)
@@ -388,6 +388,6 @@ void link_heal_run(void)
     }
     heal.look_due = NEVER;
     if (owes_something() && work_done() == heal.mark) {
-        link_lose("its driver hangs", SK_DEVMGR_HUNG);
+        link_lose("its driver hangs", SK_CAUSE_HUNG);
     }
 }

@@ -48,10 +48,10 @@ struct link_offer {
 };
 
 struct link {
-    bool up;          /* attached, and the driver behaves */
-    const char *lost; /* why it is up no more, until link_mourn */
-    enum sk_devmgr_reason blame;
-    struct netif netif; /* in lwIP's list from the first driver on */
+    bool up;                  /* attached, and the driver behaves */
+    const char *lost;         /* why it is up no more, until link_mourn */
+    enum sk_init_cause blame; /* what devmgr is to be told of it; NONE: nothing */
+    struct netif netif;       /* in lwIP's list from the first driver on */
     handle_t endpoint, to_driver, to_client;
     struct sk_nic_attach_reply nic; /* the last driver's */
     struct link_pool *pool;         /* its buffers; still there when it has died */
@@ -73,7 +73,7 @@ err_t link_output(struct netif *netif, struct pbuf *p);
 err_t link_ip_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
 /* The driver has gone, or must: nothing is sent or received until there is a new one. What lwIP holds of
  * its buffers stays valid memory. */
-void link_lose(const char *why, enum sk_devmgr_reason blame);
+void link_lose(const char *why, enum sk_init_cause blame);
 /* Takes in what a dead driver had still delivered. */
 void link_drain(void);
 /* Sends what waits for transmit buffers, as far as there are some. */

@@ -119,8 +119,9 @@ static const char *service_state(uint32_t state)
 
 static const char *end_cause(uint32_t cause)
 {
-    static const char *const words[] = {"",     "exited",    "killed",     "fault", "over budget",
-                                        "hung", "torn down", "not started"};
+    static const char *const words[] = {"",          "exited",      "killed",
+                                        "fault",     "over budget", "hung",
+                                        "torn down", "not started", "nonsense"};
     return cause < sizeof(words) / sizeof(words[0]) ? words[cause] : "unknown";
 }
 

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sk/connection.h>
 #include <sk/print.h>
+#include <sk/protocol/devmgr.h>
 #include <sk/protocol/sysinfo.h>
 #include <sk/server.h>
 #include <sk/service.h>
@@ -101,6 +103,48 @@ static status_t read_services(void)
     return SK_OK;
 }
 
+static void tell_device(const struct sk_devmgr_device *device)
+{
+    static const uint32_t states[] = {[SK_DEVMGR_RUNNING] = SK_INIT_UP,
+                                      [SK_DEVMGR_FAILED] = SK_INIT_FAILED,
+                                      [SK_DEVMGR_ENDED] = SK_INIT_ENDED,
+                                      [SK_DEVMGR_WAITING] = SK_INIT_RESTARTING};
+    for (uint32_t i = 0; i < look.service_count; i++) {
+        struct sk_init_service *service = &look.services[i];
+        if (strcmp(service->service, device->service) != 0 || service->service[0] == '\0' ||
+            device->state >= sizeof states / sizeof states[0]) {
+            continue;
+        }
+        memcpy(service->program, device->driver, sizeof service->program);
+        service->process_id = device->process_id;
+        service->state = states[device->state];
+        service->restarts = device->restarts;
+        service->cause = device->cause;
+        service->code = (int32_t)device->code;
+    }
+}
+
+/* Init knows of a device's service that it is devmgr's; devmgr knows the driver behind it. */
+static void read_devices(void)
+{
+    static struct sk_connection devmgr = SK_CONNECTION("devmgr");
+    static struct sk_devmgr_devices reply;
+    struct sk_devmgr_list request = {.operation = SK_DEVMGR_LIST};
+    struct sk_out out = sk_out_bytes(&request, sizeof request);
+    struct sk_in in = sk_in_bytes(&reply, sizeof reply);
+    status_t status = sk_connection_call(&devmgr, &out, &in, SK_REPEAT_ALWAYS,
+                                         sk_deadline_after(INIT_LIMIT_NS));
+    size_t head = offsetof(struct sk_devmgr_devices, entries);
+    if (status != SK_OK || in.length < head || reply.status != SK_OK ||
+        reply.count > (in.length - head) / sizeof reply.entries[0]) {
+        return;
+    }
+    for (uint32_t i = 0; i < reply.count; i++) {
+        reply.entries[i].service[SK_DEVMGR_NAME_MAX - 1] = '\0';
+        tell_device(&reply.entries[i]);
+    }
+}
+
 /* Makes a new text for the client. Init may be busy: the services are then missing, not the text. */
 static status_t make_text(struct sk_client *client)
 {
@@ -117,6 +161,7 @@ static status_t make_text(struct sk_client *client)
     if (read_services() != SK_OK) {
         look.service_count = 0;
     }
+    read_devices();
     struct status_input input = {
         .version = SKERRY_VERSION,
         .system = &look.system,

@@ -14,6 +14,8 @@ from guest import Guest
 
 LISTENING = "http-server: listening on port 80"
 SETTLE_S = 20.0
+# enum sk_init_cause
+EXITED, KILLED, FAULT, OVER_BUDGET, HUNG, NONSENSE = 1, 2, 3, 4, 5, 8
 
 
 def guest(append="", **options):
@@ -71,8 +73,9 @@ class Healer:
         return int(found.group(1))
 
     def driver(self, name):
-        found = self.ask("driver " + name, r"driver %s (\d+) (\d+): (.*)" % name)
-        return int(found.group(1)), found.group(3)
+        """Restarts, cause and code of the last end."""
+        found = self.ask("driver " + name, r"driver %s (\d+) (\d+) (-?\d+)" % name)
+        return tuple(int(n) for n in found.groups())
 
     def counts(self):
         """Live objects by type, handles, free pages."""
@@ -97,6 +100,10 @@ class Healer:
                 due += period_s
         return kills
 
+    def hang(self):
+        """The driver that injects faults hangs; answered when it has been ended."""
+        return self.ask("hang", "hang: (.*)").group(1)
+
     def quit(self):
         self.guest.send("quit\r")
 
@@ -113,6 +120,12 @@ class Download:
 
     def done(self):
         return self.process.poll() is not None
+
+    def wait_for_more(self, count):
+        """Returns when so many bytes more have come, or it is done."""
+        goal = os.path.getsize(self.file.name) + count
+        while os.path.getsize(self.file.name) < goal and not self.done():
+            time.sleep(0.01)
 
     def wait(self, original):
         """Waits for its end and compares with the file served: what is wrong, or None."""

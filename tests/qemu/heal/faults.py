@@ -24,8 +24,8 @@ BATCH = 100
 GOOD_AGAIN_S = 20
 NOTICED_S = 4
 HEAP_PAGES = 80  # connections that were lost are kept for a while, and so heaps have grown
-OUTCOMES = (("nothing", ""), ("crash", "ended"), ("hang", "hung"), ("nonsense", "protocol"),
-            ("deaf", "request"), ("escape", "code 99"))
+OUTCOMES = ("nothing", "crash", "hang", "nonsense", "deaf", "escape")
+ESCAPED = 99  # exit code, inject.c
 HERE = os.path.dirname(os.path.abspath(__file__))
 tap = Tap()
 
@@ -69,27 +69,28 @@ class Table:
     def __init__(self):
         self.injected = [0] * len(KINDS)
         self.escapes = self.lives = 0
-        self.outcomes = [dict.fromkeys((name for name, _ in OUTCOMES), 0) for _ in KINDS]
+        self.outcomes = [dict.fromkeys(OUTCOMES, 0) for _ in KINDS]
 
     def print(self, pages):
-        columns = [name for name, _ in OUTCOMES]
-        print("# | last fault | injected | " + " | ".join(columns) + " |")
-        print("# |---|" + "---|" * (len(columns) + 1))
+        print("# | last fault | injected | " + " | ".join(OUTCOMES) + " |")
+        print("# |---|" + "---|" * (len(OUTCOMES) + 1))
         for kind, name in enumerate(KINDS):
             print("# | %s | %d | %s |" % (name, self.injected[kind], " | ".join(
-                str(self.outcomes[kind][column]) for column in columns)))
+                str(self.outcomes[kind][column]) for column in OUTCOMES)))
         print("# %d faults in %d lives; %d would have escaped by DMA; pages: %d good, %d wrong, %d lost"
               % (sum(self.injected), self.lives, self.escapes, pages.good, pages.wrong, pages.lost),
               flush=True)
 
 
-def outcome_of(cause):
-    return [name for name, word in OUTCOMES if word in cause][-1]
+def outcome_of(cause, code):
+    if cause == healing.EXITED and code == ESCAPED:
+        return "escape"
+    return {healing.HUNG: "hang", healing.NONSENSE: "nonsense"}.get(cause, "crash")
 
 
 def one_life(healer, pages, table, seed):
     """Up to BATCH faults; True if the system served again afterwards."""
-    restarts, _ = healer.driver("nic0")
+    restarts = healer.driver("nic0")[0]
     found = healer.ask("inject %d %d" % (BATCH, seed),
                        r"inject ([a-z ]+):" + r" (\d+)" * (len(KINDS) + 2))
     numbers = [int(n) for n in found.groups()[1:]]
@@ -102,9 +103,9 @@ def one_life(healer, pages, table, seed):
     end = time.monotonic() + NOTICED_S
     while not healthy and healer.driver("nic0")[0] == restarts and time.monotonic() < end:
         time.sleep(0.05)
-    now, cause = healer.driver("nic0")
+    now, cause, code = healer.driver("nic0")
     if now != restarts:
-        table.outcomes[last][outcome_of(cause)] += 1
+        table.outcomes[last][outcome_of(cause, code)] += 1
     else:
         table.outcomes[last]["nothing" if healthy else "deaf"] += 1
         healer.restart("nic0")  # the next batch finds a driver without faults

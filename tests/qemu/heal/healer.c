@@ -4,11 +4,12 @@
  *
  *     restart NAME   devmgr ends the driver of the service NAME       "restart NAME: STATUS"
  *     counts         live objects by type, handles, free pages        "counts O... H P"
- *     driver NAME    restarts, process and cause of NAME's driver     "driver NAME R PROCESS: CAUSE"
+ *     driver NAME    restarts, last cause and code of NAME's driver  "driver NAME RESTARTS CAUSE CODE"
  *     recover NAME   ends a component, and waits for its next good response (recovery.c)
  *                    "recover NAME NANOSECONDS: STATUS"
  *     inject N SEED  has the driver of nic0, if it is the one that can, inject N faults into itself
  *                    "inject STATUS N0 N1 N2 N3 N4 N5 ESCAPES LAST", see inject.h
+ *     hang           the same driver goes into an endless loop                        "hang: STATUS"
  *     quit           ends, and so switches the machine off
  */
 #include <stdio.h>
@@ -51,7 +52,7 @@ static status_t call_devmgr(const void *request, size_t size, void *reply, size_
 
 static void restart(const char *name)
 {
-    struct sk_devmgr_restart request = {.operation = SK_DEVMGR_RESTART};
+    struct sk_devmgr_restart request = {.operation = SK_DEVMGR_RESTART, .cause = SK_CAUSE_KILLED};
     int64_t answer = 0;
     size_t length;
     snprintf(request.service, sizeof request.service, "%s", name);
@@ -70,8 +71,8 @@ static void driver(const char *name)
     for (uint32_t i = 0; i < devices.count; i++) {
         const struct sk_devmgr_device *device = &devices.entries[i];
         if (strcmp(device->service, name) == 0) {
-            printf("driver %s %u %lu: %s\n", name, device->restarts,
-                   (unsigned long)device->process_id, device->cause);
+            printf("driver %s %u %u %ld\n", name, device->restarts, device->cause,
+                   (long)device->code);
             return;
         }
     }
@@ -91,19 +92,17 @@ static void counts(void)
 }
 
 /* OK: all were injected, and the driver lives. */
-static status_t have_injected(handle_t nic, uint64_t count, uint64_t seed, handle_t memory)
+static status_t have_injected(handle_t nic, const struct inject_request *request, handle_t memory)
 {
-    struct inject_request request = {INJECT_OPERATION, seed, count};
     int64_t answer = SK_BAD_FORMAT;
-    struct sk_out out = {&request, sizeof request, &memory, 1};
+    struct sk_out out = {request, sizeof *request, &memory, 1};
     struct sk_in in = sk_in_bytes(&answer, sizeof answer);
     status_t status = sk_channel_call(nic, &out, &in, sk_deadline_after(PATIENCE));
     return status == SK_OK ? (status_t)answer : status;
 }
 
-static void inject(uint64_t count, uint64_t seed)
+static status_t inject(const struct inject_request *request, struct inject_result *result)
 {
-    struct inject_result result = {0};
     handle_t nic = SK_HANDLE_NONE, memory = SK_HANDLE_NONE, copy;
     status_t status = sk_connect("nic0", sk_deadline_after(PATIENCE), &nic);
     if (status == SK_OK) {
@@ -114,16 +113,32 @@ static void inject(uint64_t count, uint64_t seed)
             memory, SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_MAP | SK_RIGHT_TRANSFER, &copy);
     }
     if (status == SK_OK) {
-        status = have_injected(nic, count, seed, copy);
-        sk_memory_read(memory, 0, &result, sizeof result);
+        status = have_injected(nic, request, copy);
+        sk_memory_read(memory, 0, result, sizeof *result);
     }
+    sk_handle_close(memory);
+    sk_handle_close(nic);
+    return status;
+}
+
+static void inject_many(uint64_t count, uint64_t seed)
+{
+    struct inject_request request = {INJECT_OPERATION, seed, count, 0};
+    struct inject_result result = {0};
+    status_t status = inject(&request, &result);
     printf("inject %s:", sk_status_words(status));
     for (int i = 0; i < INJECT_KINDS; i++) {
         printf(" %lu", (unsigned long)result.injected[i]);
     }
     printf(" %lu %lu\n", (unsigned long)result.escapes, (unsigned long)result.last);
-    sk_handle_close(memory);
-    sk_handle_close(nic);
+}
+
+static void hang(void)
+{
+    struct inject_request request = {INJECT_OPERATION, 1, 1, 1 + INJECT_LOOP};
+    struct inject_result result = {0};
+    status_t status = inject(&request, &result);
+    printf("hang: %s\n", sk_status_words(result.injected[INJECT_LOOP] == 1 ? SK_OK : status));
 }
 
 int main(void)
@@ -143,7 +158,9 @@ int main(void)
             status_t status = heal_recovery(name, &ns);
             printf("recover %s %lu: %s\n", name, (unsigned long)ns, sk_status_words(status));
         } else if (words == 3 && strcmp(command, "inject") == 0) {
-            inject(strtoul(name, NULL, 0), seed);
+            inject_many(strtoul(name, NULL, 0), seed);
+        } else if (words == 1 && strcmp(command, "hang") == 0) {
+            hang();
         } else if (words == 1 && strcmp(command, "counts") == 0) {
             counts();
         } else if (words == 1 && strcmp(command, "quit") == 0) {

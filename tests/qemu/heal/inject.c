@@ -53,7 +53,7 @@ static struct {
     uint32_t dma_count;
     struct virtq *queues[QUEUES_MAX];
     uint32_t queue_count;
-    uint64_t random, left;
+    uint64_t random, left, only;
     token_t token;
     bool lose, wrong_take, wrong_add;
     struct inject_result *result;
@@ -210,6 +210,9 @@ OWN static void write_wildly(void)
 OWN static enum inject_kind choose(void)
 {
     uint32_t dice = (uint32_t)(next_random() >> 32) % 100;
+    if (inject.only != 0) {
+        return (enum inject_kind)(inject.only - 1);
+    }
     return dice < 40   ? INJECT_CODE
            : dice < 60 ? INJECT_DATA
            : dice < 80 ? INJECT_WRITE
@@ -319,6 +322,7 @@ OWN static status_t begin(struct sk_in *in)
     inject.result = (struct inject_result *)(uintptr_t)address;
     inject.random = request->seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
     inject.left = request->count;
+    inject.only = request->only;
     inject.token = in->token;
     return SK_PENDING;
 }

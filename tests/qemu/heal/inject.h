@@ -25,6 +25,7 @@ struct inject_request {
     uint64_t operation;
     uint64_t seed;
     uint64_t count;
+    uint64_t only; /* 0: all kinds; else 1 + the enum inject_kind */
 };
 
 struct inject_result {

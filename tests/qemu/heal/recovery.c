@@ -100,7 +100,7 @@ static bool devmgr_is_good(void)
 
 static status_t end_nic(const char *name)
 {
-    struct sk_devmgr_restart request = {.operation = SK_DEVMGR_RESTART};
+    struct sk_devmgr_restart request = {.operation = SK_DEVMGR_RESTART, .cause = SK_CAUSE_KILLED};
     int64_t reply;
     strncpy(request.service, name, sizeof request.service - 1);
     return ask("devmgr", &request, sizeof request, &reply, sizeof reply);

@@ -190,6 +190,29 @@ static void frame_offload_of_others(void **state)
     assert_false(frame_prepare_offload(frame, 13, 13, 1460, &offload));
 }
 
+static void frame_place_in_a_connection(void **state)
+{
+    uint8_t frame[4000];
+    struct frame_tcp tcp;
+    uint32_t length = make_frame(frame, 6, 100);
+    static const uint8_t start[] = {0x12, 0x34, 0, 80, 0xff, 0xff, 0xff, 0xf0};
+
+    memcpy(frame + 34, start, sizeof start);
+    frame[47] = 0x10; /* ACK */
+    assert_true(frame_read_tcp(frame, length, &tcp));
+    assert_int_equal(tcp.source_port, 0x1234);
+    assert_int_equal(tcp.destination_port, 80);
+    assert_memory_equal(&tcp.destination_ip, frame + 30, 4);
+    assert_int_equal(tcp.sequence, 0xfffffff0u);
+    assert_int_equal(tcp.end, 0xfffffff0u + 100); /* wraps */
+    frame[47] = 0x11;                             /* FIN too */
+    assert_true(frame_read_tcp(frame, 54, &tcp)); /* the headers are enough */
+    assert_int_equal(tcp.end, 0xfffffff0u + 101);
+    assert_false(frame_read_tcp(frame, 53, &tcp));
+    length = make_frame(frame, 17, 100);
+    assert_false(frame_read_tcp(frame, length, &tcp));
+}
+
 static void dotted_addresses(void **state)
 {
     uint8_t ip[4];
@@ -213,6 +236,7 @@ int main(void)
         cmocka_unit_test(siphash_vector),
         cmocka_unit_test(frame_offload_of_tcp),
         cmocka_unit_test(frame_offload_of_others),
+        cmocka_unit_test(frame_place_in_a_connection),
         cmocka_unit_test(dotted_addresses),
     };
     return cmocka_run_group_tests_name("net-parts", tests, NULL, NULL);

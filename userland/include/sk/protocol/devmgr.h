@@ -5,11 +5,11 @@
 #ifndef SK_PROTOCOL_DEVMGR_H
 #define SK_PROTOCOL_DEVMGR_H
 
+#include <sk/protocol/init.h>
 #include <skerry/types.h>
 
 #define SK_DEVMGR_PATH_MAX 64u
 #define SK_DEVMGR_NAME_MAX 32u
-#define SK_DEVMGR_CAUSE_MAX 52u
 
 enum sk_devmgr_operation {
     /* struct sk_devmgr_list -> struct sk_devmgr_devices */
@@ -22,22 +22,15 @@ enum sk_devmgr_operation {
 
 enum sk_devmgr_state {
     SK_DEVMGR_RUNNING = 1, /* its driver runs */
-    SK_DEVMGR_FAILED,      /* its driver could not be started or was given up; see error, cause */
+    SK_DEVMGR_FAILED,      /* its driver could not be started or was given up; see cause */
     SK_DEVMGR_ENDED,       /* its driver has ended, and is not started again */
     SK_DEVMGR_WAITING,     /* its driver has ended, and will be started again in a moment */
-};
-
-/* Why a driver is to be ended, for the console and for `cause`. */
-enum sk_devmgr_reason {
-    SK_DEVMGR_REQUESTED = 0,
-    SK_DEVMGR_HUNG,           /* it has left its client's requests lying */
-    SK_DEVMGR_BROKE_PROTOCOL, /* it wrote what its protocol does not allow */
 };
 
 struct sk_devmgr_restart {
     uint64_t operation;
     char service[SK_DEVMGR_NAME_MAX];
-    uint64_t reason; /* enum sk_devmgr_reason */
+    uint64_t cause; /* enum sk_init_cause: KILLED, HUNG or NONSENSE, for those who read of it */
 };
 
 struct sk_devmgr_list {
@@ -53,10 +46,11 @@ struct sk_devmgr_device {
     uint32_t state;                   /* enum sk_devmgr_state */
     int32_t error;                    /* status_t */
     uint32_t restarts;                /* how often the driver was started again */
-    char cause[SK_DEVMGR_CAUSE_MAX];  /* how it last ended, in words; empty: it never did */
+    uint32_t cause;                   /* of its last end: enum sk_init_cause */
+    int64_t code;                     /* exit code; SK_CAUSE_NOT_STARTED: the status */
 };
 
-#define SK_DEVMGR_DEVICES_PER_REPLY 20u
+#define SK_DEVMGR_DEVICES_PER_REPLY 24u
 
 struct sk_devmgr_devices {
     int64_t status;
@@ -65,7 +59,7 @@ struct sk_devmgr_devices {
     struct sk_devmgr_device entries[SK_DEVMGR_DEVICES_PER_REPLY];
 };
 
-_Static_assert(sizeof(struct sk_devmgr_device) == 200, "protocol layout");
+_Static_assert(sizeof(struct sk_devmgr_device) == 160, "protocol layout");
 _Static_assert(sizeof(struct sk_devmgr_devices) <= 4096, "fits one message");
 
 #endif

@@ -92,6 +92,7 @@ enum sk_init_cause {
     SK_CAUSE_HUNG,        /* it did not look at its control endpoint any more, and init ended it */
     SK_CAUSE_TORN_DOWN,   /* what it depends on was restarted */
     SK_CAUSE_NOT_STARTED, /* it could not even be started */
+    SK_CAUSE_NONSENSE,    /* a driver: it wrote what its protocol does not allow, and was ended */
 };
 
 /* One service, or one program that offers none (service is empty then). */
