@@ -7,6 +7,7 @@
   prototypes <kernel/syscalls.h>         what kernel/sys_*.c must define
   dispatch   syscall_table.c             handle lookup, type and rights checks, the table
   docs       docs/syscalls.md            the reference page
+  shapes     syscall_shapes.h            every call's handle arguments, for tests/host/kernel/test_errors.c
 """
 import argparse
 import re
@@ -34,8 +35,9 @@ class Call:
         self.inputs, self.outputs, self.errors, self.text = [], [], [], []
 
     def all_errors(self):
-        handles = any(a.is_handle for a in self.inputs)
-        common = ['BAD_HANDLE', 'WRONG_TYPE', 'ACCESS_DENIED'] if handles else []
+        handles = [a for a in self.inputs if a.is_handle]
+        common = ['BAD_HANDLE', 'ACCESS_DENIED'] if handles else []
+        common += ['WRONG_TYPE'] if any(a.types != ['any'] for a in handles) else []
         return common + [e for e in self.errors if e not in common]
 
 
@@ -200,9 +202,26 @@ def docs(calls):
     return lines[:-1]
 
 
+def shapes(calls):
+    """The rows of an array of struct shape (tests/host/kernel/test_errors.c)."""
+    lines = [WARNING]
+    for c in calls:
+        handles = []
+        for i, a in enumerate(c.inputs):
+            if a.is_handle:
+                types = ' | '.join('1u << SK_TYPE_' + t.upper() for t in a.types if t != 'any') or '0'
+                rights = ' | '.join('SK_RIGHT_' + r for r in a.rights) or '0'
+                handles.append(f'{{{i}, {types}, {rights}}}')
+        if handles:
+            ipc = 'true' if c.ipc else 'false'
+            lines.append(f'{{{c.number}, "{c.name}", {ipc}, {len(handles)}, {{{", ".join(handles)}}}}},')
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    outputs = {'numbers': numbers, 'stubs': stubs, 'prototypes': prototypes, 'dispatch': dispatch, 'docs': docs}
+    outputs = {'numbers': numbers, 'stubs': stubs, 'prototypes': prototypes, 'dispatch': dispatch, 'docs': docs,
+               'shapes': shapes}
     parser.add_argument('what', choices=outputs)
     parser.add_argument('table')
     parser.add_argument('output')

@@ -20,6 +20,7 @@ from common import FAILED, ROOT, Stop, USAGE, say
 SUITES = {
     "host": (build.HOST, 4.0),
     "model": (build.HOST, 0.5),
+    "mutation": (build.HOST, 1.0),
     "kernel": (build.GUEST, 1.5),
     "ipc": (build.GUEST, 1.5),
     "system": (build.GUEST, 1.5),

@@ -23,6 +23,37 @@ static void leave_idle(void)
     longjmp(idle_exit, 1);
 }
 
+/* What each system call has been seen to return, by number and -status; to be appended to the file that
+ * SKERRY_PAIRS names (see tests/host/kernel/pairs_test.py). */
+#define STATUSES 64
+static bool seen[SK_SYS_COUNT][STATUSES];
+
+static void pairs_write(void)
+{
+    const char *path = getenv("SKERRY_PAIRS");
+    FILE *file = path == NULL ? NULL : fopen(path, "a");
+    for (uint32_t number = 0; file != NULL && number < SK_SYS_COUNT; number++) {
+        for (uint32_t i = 0; i < STATUSES; i++) {
+            if (seen[number][i]) {
+                fprintf(file, "%u -%u\n", number, i);
+            }
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+}
+
+/* The number stays in its register; the results are in others. */
+static void note_result(const struct thread *thread)
+{
+    uint64_t number = frame_number(&thread->frame);
+    status_t status = (status_t)thread->frame.arg[0];
+    if (number < SK_SYS_COUNT && status <= 0 && -status < STATUSES) {
+        seen[number][-status] = true;
+    }
+}
+
 void kernel_start(uint32_t hart_number)
 {
     static bool started;
@@ -30,6 +61,7 @@ void kernel_start(uint32_t hart_number)
         return;
     }
     started = true;
+    atexit(pairs_write);
     host_machine_start();
     host_clock_set(1000);
     hart_count = hart_number;
@@ -171,6 +203,7 @@ static status_t outcome(struct thread *self)
 
 status_t status_of(const struct thread *thread)
 {
+    note_result(thread);
     return (status_t)thread->frame.arg[0];
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Every system call that allocates, with the first, second, ... of its allocations failing: the status
- * says so, nothing has changed, and the same call works afterwards.
+ * Every system call that allocates, with the first, second, ... of its allocations failing; with each kind of
+ * its job's budget used up; with a full handle table. The status says so, nothing has changed, and the same
+ * call works afterwards.
  */
 #include "harness.h"
 
@@ -18,6 +19,8 @@ struct context {
     vaddr_t page; /* of touched memory */
     handle_t memory, end0, end1, one, two;
     handle_t many[SK_MESSAGE_HANDLES_MAX];
+    uint64_t limits[BUDGET_KINDS];
+    bool limited;
 };
 
 struct operation {
@@ -25,7 +28,25 @@ struct operation {
     void (*prepare)(struct context *c);
     status_t (*act)(struct context *c);
     bool keeps_pages; /* tables (of pages, of handles) and frames made so far stay where they are */
+    bool makes_handle; /* NO_HANDLES when the table is full */
 };
+
+/* Nothing more of this kind, until the limits are restored. */
+static void limit_reach(struct context *c, uint32_t kind)
+{
+    struct job *job = c->user.job;
+    memcpy(c->limits, job->limit, sizeof c->limits);
+    job->limit[kind] = job->used[kind];
+    c->limited = true;
+}
+
+static void limits_restore(struct context *c)
+{
+    if (c->limited) {
+        memcpy(c->user.job->limit, c->limits, sizeof c->limits);
+        c->limited = false;
+    }
+}
 
 /* Fills the table, so that the next handle needs a page of it. */
 static void fill_table(struct process *process, handle_t source)
@@ -173,6 +194,16 @@ static status_t receive_much(struct context *c)
                                 .in_handles = c->page + 2048});
 }
 
+static status_t reply_receive_much(struct context *c)
+{
+    return ipc_as(c->other.thread, SK_SYS_channel_reply_receive,
+                  &(struct ipc){.handle = c->one,
+                                .deadline = SK_DEADLINE_POLL,
+                                .in_buffer = c->page,
+                                .in_room = SK_ROOM(4096, 8),
+                                .in_handles = c->page + 2048});
+}
+
 static void prepare_reply(struct context *c)
 {
     prepare_events(c);
@@ -193,7 +224,7 @@ static void prepare_reply(struct context *c)
     c->two = 0;
 }
 
-/* A reply that does not fit ends the call, so there is a new one for the next try. */
+/* A reply that does not fit ends the call, so there is a new one for the next try. Returns why it did not. */
 static status_t reply_much(struct context *c)
 {
     status_t status = ipc_as(c->user.thread, SK_SYS_channel_reply,
@@ -205,7 +236,8 @@ static status_t reply_much(struct context *c)
         return status;
     }
     page_fail_after(0);
-    assert_int_equal(status_of(c->other.thread), SK_NO_MEMORY);
+    limits_restore(c);
+    status = status_of(c->other.thread);
     assert_int_equal(c->other.thread->frame.arg[1], SK_INFO_DELIVERED);
     assert_int_equal(ipc_as(c->other.thread, SK_SYS_channel_call,
                             &(struct ipc){.handle = c->one,
@@ -218,7 +250,7 @@ static status_t reply_much(struct context *c)
     assert_int_equal(ipc_as(c->user.thread, SK_SYS_channel_receive,
                             &(struct ipc){.handle = c->end1, .deadline = SK_DEADLINE_NEVER}),
                      SK_OK);
-    return SK_NO_MEMORY;
+    return status;
 }
 
 static status_t map(struct context *c)
@@ -288,37 +320,66 @@ static status_t create_dma(struct context *c)
                       4 * PAGE_SIZE);
 }
 
+static void prepare_registers(struct context *c)
+{
+    prepare_resource(c);
+    assert_int_equal(create_resource(c), SK_OK);
+    c->two = (handle_t)value_of(c->user.thread, 0);
+    prepare_full(c);
+}
+
+static status_t create_physical(struct context *c)
+{
+    return syscall_as(c->user.thread, SK_SYS_memory_create_physical, c->two, 0, PAGE_SIZE);
+}
+
+static status_t create_slice(struct context *c)
+{
+    return syscall_as(c->user.thread, SK_SYS_memory_slice, c->memory, c->user.job_handle, PAGE_SIZE,
+                      PAGE_SIZE);
+}
+
+/* Into a page that has not been touched yet. */
+static status_t read_memory(struct context *c)
+{
+    return syscall_as(c->user.thread, SK_SYS_memory_read, c->memory, 0, c->page + PAGE_SIZE, 16);
+}
+
 static status_t create_interrupt(struct context *c)
 {
     return syscall_as(c->user.thread, SK_SYS_interrupt_create, c->many[0], 3, c->user.job_handle);
 }
 
 static const struct operation operations[] = {
-    {"handle_duplicate", prepare_full, duplicate, false},
-    {"channel_create", prepare_full, create_channel, false},
-    {"event_create", prepare_full, create_event, false},
-    {"timer_create", prepare_full, create_timer, false},
-    {"waitset_create", prepare_full, create_waitset, false},
-    {"memory_create", prepare_full, create_memory, false},
-    {"memory_create, committed", prepare_full, commit_memory, false},
-    {"job_create", prepare_full, create_job, false},
-    {"process_create", prepare_full, create_process, false},
-    {"process_start", prepare_start, start_process, true},
-    {"thread_create", prepare_full, create_thread, true},
-    {"waitset_add", prepare_member, add_member, false},
-    {"channel_send", prepare_events, send_much, false},
-    {"channel_call", prepare_events, call_much, false},
-    {"channel_receive", prepare_receive, receive_much, true},
-    {"channel_reply", prepare_reply, reply_much, true},
-    {"memory_map", NULL, map, false},
-    {"memory_map, populated", NULL, map_populated, true},
-    {"memory_unmap in the middle", prepare_mapped, unmap_middle, false},
-    {"memory_protect in the middle", prepare_mapped, protect_middle, false},
-    {"memory_write", NULL, write_memory, true},
-    {"futex_wait", NULL, wait_on_futex, true},
-    {"resource_create", prepare_resource, create_resource, false},
-    {"memory_create_dma", prepare_resource, create_dma, true},
-    {"interrupt_create", prepare_resource, create_interrupt, false},
+    {"handle_duplicate", prepare_full, duplicate, false, true},
+    {"channel_create", prepare_full, create_channel, false, true},
+    {"event_create", prepare_full, create_event, false, true},
+    {"timer_create", prepare_full, create_timer, false, true},
+    {"waitset_create", prepare_full, create_waitset, false, true},
+    {"memory_create", prepare_full, create_memory, false, true},
+    {"memory_create, committed", prepare_full, commit_memory, false, true},
+    {"job_create", prepare_full, create_job, false, true},
+    {"process_create", prepare_full, create_process, false, true},
+    {"process_start", prepare_start, start_process, true, true},
+    {"thread_create", prepare_full, create_thread, true, true},
+    {"waitset_add", prepare_member, add_member, false, false},
+    {"channel_send", prepare_events, send_much, false, false},
+    {"channel_call", prepare_events, call_much, false, false},
+    {"channel_receive", prepare_receive, receive_much, true, true},
+    {"channel_reply_receive", prepare_receive, reply_receive_much, true, true},
+    {"channel_reply", prepare_reply, reply_much, true, true},
+    {"memory_map", NULL, map, false, false},
+    {"memory_map, populated", NULL, map_populated, true, false},
+    {"memory_unmap in the middle", prepare_mapped, unmap_middle, false, false},
+    {"memory_protect in the middle", prepare_mapped, protect_middle, false, false},
+    {"memory_write", NULL, write_memory, true, false},
+    {"futex_wait", NULL, wait_on_futex, true, false},
+    {"resource_create", prepare_resource, create_resource, false, true},
+    {"memory_create_physical", prepare_registers, create_physical, false, true},
+    {"memory_slice", prepare_full, create_slice, true, true},
+    {"memory_read", NULL, read_memory, true, false},
+    {"memory_create_dma", prepare_resource, create_dma, true, true},
+    {"interrupt_create", prepare_resource, create_interrupt, false, true},
 };
 
 static void begin(struct context *c)
@@ -397,11 +458,106 @@ static void test_sweep(void **state)
     }
 }
 
+/* With one kind of budget used up it fails, for one kind at least, or does not need that kind. */
+static void starve(const struct operation *operation)
+{
+    uint32_t refusals = 0;
+    for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
+        struct context c;
+        begin(&c);
+        if (operation->prepare != NULL) {
+            operation->prepare(&c);
+        }
+        run(c.user.thread);
+        struct census before = census_take(&c.user);
+        limit_reach(&c, kind);
+        status_t status = operation->act(&c);
+        limits_restore(&c);
+        if (status == SK_OVER_BUDGET) {
+            settle();
+            struct census after = census_take(&c.user);
+            /* A table that has grown stays so. */
+            after.used[BUDGET_PAGES] = before.used[BUDGET_PAGES];
+            after.frames = before.frames;
+            census_assert_equal(&before, &after, operation->name);
+            refusals++;
+        } else if (status != SK_OK && status != BLOCKED && status != SK_BAD_STATE) {
+            print_error("%s: kind %u used up gives %d\n", operation->name, kind, status);
+            assert_true(false);
+        }
+        end(&c);
+    }
+    if (refusals == 0) {
+        print_error("%s is free of charge\n", operation->name);
+    }
+    assert_true(refusals > 0);
+}
+
+static void test_budgets(void **state)
+{
+    for (uint32_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        starve(&operations[i]);
+    }
+}
+
+/* Puts the same handle into every free entry. */
+static void fill_whole_table(struct user *user)
+{
+    struct capability copy = capability_make(&user->job->object, job_type.rights);
+    handle_t handle;
+    while (handle_add(user->process, copy, &handle) == SK_OK) {
+        copy = capability_make(&user->job->object, job_type.rights);
+    }
+    capability_drop(copy);
+    assert_int_equal(user->process->handles.used, HANDLE_PAGES_MAX * HANDLES_PER_PAGE);
+}
+
+static void test_full_tables(void **state)
+{
+    for (uint32_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        const struct operation *operation = &operations[i];
+        if (!operation->makes_handle) {
+            continue;
+        }
+        struct context c;
+        begin(&c);
+        if (operation->prepare != NULL) {
+            operation->prepare(&c);
+        }
+        run(c.user.thread);
+        memcpy(c.limits, c.user.job->limit, sizeof c.limits);
+        for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
+            c.user.job->limit[kind] += 3 * HANDLE_PAGES_MAX * HANDLES_PER_PAGE;
+        }
+        fill_whole_table(&c.user);
+        fill_whole_table(&c.other);
+        struct census before = census_take(&c.user);
+        status_t status = operation->act(&c);
+        if (status != SK_NO_HANDLES) {
+            print_error("%s: a full table gives %d\n", operation->name, status);
+        }
+        assert_int_equal(status, SK_NO_HANDLES);
+        settle();
+        struct census after = census_take(&c.user);
+        if (operation->keeps_pages) {
+            after.used[BUDGET_PAGES] = before.used[BUDGET_PAGES];
+            after.frames = before.frames;
+        }
+        census_assert_equal(&before, &after, operation->name);
+        for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
+            c.user.job->limit[kind] = c.limits[kind] + c.user.job->used[kind];
+        }
+        end(&c);
+    }
+}
+
 int main(void)
 {
     kernel_start(2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sweep, census_setup, census_teardown),
+        cmocka_unit_test_setup_teardown(test_budgets, census_setup, census_teardown),
+        cmocka_unit_test_setup_teardown(test_full_tables, census_setup, census_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
