@@ -30,7 +30,7 @@ def boots_at(offset):
         loader = "-device loader,file=%s,addr=%#x,force-raw=on" % (
             image_with_offset(folder, offset), LOADED)
         with Guest(net="user", mem="256M", smp=2, kernel=UBOOT, extra=loader) as guest:
-            guest.wait_for("Hit any key", prompt=True)
+            guest.wait_for("^Net:")  # the key waits for the countdown
             guest.send("\n")
             guest.wait_for("=> ", prompt=True)
             guest.send("setenv bootargs panic=off; booti %#x - ${fdtcontroladdr}\n" % LOADED)

@@ -100,7 +100,7 @@ def uboot_script(text):
 
 def run_tool(command):
     """Runs a tool that makes part of a card; its last words if it fails."""
-    environment = dict(os.environ, SOURCE_DATE_EPOCH=DATE, TZ="UTC", MTOOLS_SKIP_CHECK="0")
+    environment = dict(os.environ, SOURCE_DATE_EPOCH=DATE, TZ="UTC")
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, text=True,
                               errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
