@@ -28,8 +28,8 @@
 #include <kernel/trap.h>
 
 /* A hart of a busy emulator may need a while; on hardware it is microseconds. */
-#define ARRIVAL_TIMEOUT_NS 2000000000ull
-#define MEMORY_MIN_PAGES 1024u
+#define ARRIVAL_TIMEOUT_NS 5000000000ull
+#define MEMORY_MIN_PAGES 2048u /* what init and the services need to serve a page */
 #define MIB ((uint64_t)1 << 20)
 
 enum arrival { AWAITED, ARRIVED, GIVEN_UP };
@@ -64,14 +64,17 @@ static void add_free(paddr_t start, paddr_t end, const struct platform_range *ou
 }
 
 /* All RAM but what is reserved, the firmware and the kernel (from the start of their range to the end
- * of the image), the boot archive and the device tree. */
+ * of the image), the device tree and the boot archive, which is put in order on the way. */
 static void boot_memory(const void *tree, paddr_t tree_pa, paddr_t image_start, paddr_t image_end)
 {
     static struct platform_range out[PLATFORM_RANGES_MAX + 2];
     memcpy(out, platform.reserved, sizeof platform.reserved);
     uint32_t count = platform.reserved_count;
+    struct platform_range image = {image_start, image_end};
+    struct platform_range tree_range = {tree_pa, tree_pa + fdt_totalsize(tree)};
+    boot_archive_place(&image, &tree_range);
+    out[count++] = tree_range;
     out[count++] = platform.initrd;
-    out[count++] = (struct platform_range){tree_pa, tree_pa + fdt_totalsize(tree)};
     for (uint32_t i = 0; i < platform.memory_count; i++) {
         paddr_t start = platform.memory[i].start;
         paddr_t end = platform.memory[i].end;
@@ -79,8 +82,9 @@ static void boot_memory(const void *tree, paddr_t tree_pa, paddr_t image_start, 
         add_free(holds_image ? image_end : start, end, out, count);
     }
     if (page_free_count() < MEMORY_MIN_PAGES) {
-        boot_fail("%lu KiB of memory are free, which is too little",
-                  (unsigned long)(page_free_count() * (PAGE_SIZE / 1024)));
+        boot_fail("%lu KiB of memory are free, which is too little: give the machine %lu KiB more",
+                  (unsigned long)(page_free_count() * (PAGE_SIZE / 1024)),
+                  (unsigned long)((MEMORY_MIN_PAGES - page_free_count()) * (PAGE_SIZE / 1024)));
     }
 }
 
@@ -163,7 +167,9 @@ _Noreturn void kernel_main(paddr_t tree_pa, paddr_t image_start, paddr_t image_e
 {
     const void *tree = tree_pa != 0 ? phys_to_virt(tree_pa) : NULL;
     if (!platform_read(&platform, tree)) { /* what machine is this? */
-        boot_fail("%s", platform.problem);
+        boot_fail(
+            "%s; a1 must point to this machine's device tree (U-Boot: the third argument of booti)",
+            platform.problem);
     }
     clock_init(platform.timebase_hz);
     random_init(platform.random_seed, platform.random_seed_length, clock_ticks());

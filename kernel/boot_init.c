@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The first process: bin/init of the boot archive (cpio, newc), and what it is given. The only ELF
- * loader in the kernel; every other program is loaded by user space. Nothing in the archive is
- * believed before its length was checked.
+ * The first process: bin/init of the boot archive, and what it is given. The only ELF loader in the
+ * kernel; every other program is loaded by user space. Nothing in the file is believed before its length
+ * was checked.
  *
  * Context: the boot hart, once. Tests: every boot.
  */
@@ -26,8 +26,6 @@
 #define STACK_SIZE ((uint64_t)64 << 10)
 #define STACK_ADDRESS (SK_USER_LIMIT - PAGE_SIZE - STACK_SIZE)
 #define PROGRAM_HEADERS_MAX 16u
-#define CPIO_HEADER 110u
-#define CPIO_TRAILER "TRAILER!!!"
 #define HANDLES 5u
 
 /* What is needed all along. */
@@ -65,72 +63,15 @@ static void must(status_t status, const char *what)
     }
 }
 
-/* Field `index` of a cpio header: eight hexadecimal digits. */
-static uint64_t cpio_field(const unsigned char *header, uint32_t index)
-{
-    uint64_t value = 0;
-    for (uint32_t i = 0; i < 8; i++) {
-        unsigned char c = header[6 + 8 * index + i];
-        uint32_t digit = c <= '9' ? c - (uint32_t)'0' : (c | 0x20u) - 'a' + 10u;
-        if (digit > 15) {
-            boot_fail("the boot archive has a malformed header");
-        }
-        value = value << 4 | digit;
-    }
-    return value;
-}
-
-/* Finds init; its data is page-aligned, so that it can be mapped. */
-static void find_init(struct loader *l, const unsigned char *archive, uint64_t size)
-{
-    uint64_t at = 0;
-    while (size - at >= CPIO_HEADER && memcmp(archive + at, "070701", 6) == 0) {
-        const unsigned char *header = archive + at;
-        uint64_t data_size = cpio_field(header, 6);
-        uint64_t name_size = cpio_field(header, 11);
-        uint64_t data = (at + CPIO_HEADER + name_size + 3) & ~3ull;
-        if (name_size == 0 || data > size || data_size > size - data) {
-            break;
-        }
-        const char *name = (const char *)header + CPIO_HEADER;
-        size_t length = strnlen(name, name_size);
-        if (length == strlen(INIT_NAME) && memcmp(name, INIT_NAME, length) == 0) {
-            if (data % PAGE_SIZE != 0) {
-                boot_fail("%s in the boot archive is not page-aligned", INIT_NAME);
-            }
-            l->file = archive + data;
-            l->file_offset = data;
-            l->file_size = data_size;
-            return;
-        }
-        at = (data + data_size + 3) & ~3ull;
-        at = at < size ? at : size;
-    }
-    boot_fail("the boot archive has no %s", INIT_NAME);
-}
-
 static void open_archive(struct loader *l)
 {
     paddr_t start = platform.initrd.start;
     uint64_t size = platform.initrd.end - start;
-    if (size == 0) {
-        boot_fail("there is no boot archive (initrd)");
-    }
-    if (start % PAGE_SIZE != 0) {
-        boot_fail("the boot archive (initrd) is not page-aligned");
-    }
-    bool in_ram = false;
-    for (uint32_t i = 0; i < platform.memory_count; i++) {
-        in_ram = in_ram || (platform.memory[i].start <= start &&
-                            platform.initrd.end <= platform.memory[i].end);
-    }
-    if (!in_ram) {
-        boot_fail("the boot archive (initrd) is not in memory");
-    }
+    l->file_offset = boot_archive_find(INIT_NAME, &l->file_size);
+    l->file = (const unsigned char *)phys_to_virt(start) + l->file_offset;
     must(memory_create_fixed(l->job, MEMORY_PHYSICAL, start, (size + PAGE_MASK) & ~PAGE_MASK,
                              &l->archive),
          "boot archive");
-    find_init(l, phys_to_virt(start), size);
 }
 
 /* A segment that is never written is mapped from the archive itself, any other is a copy. */

@@ -58,6 +58,10 @@ void arch_boot_platform(void)
         map_range(&platform.memory[i], image, image + (paddr_t)(image_end - image_start));
     }
     kernel_map_ram(platform.initrd.start, platform.initrd.end); /* may lie below the kernel */
+    char hidden[64];
+    if (platform_option("sbi-hide", hidden, sizeof hidden)) {
+        sbi_hide(hidden);
+    }
     char asid[4];
     bool without = platform_option("asid", asid, sizeof asid) && strcmp(asid, "0") == 0;
     mmu_boot_asids(!without);

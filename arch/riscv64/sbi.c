@@ -9,6 +9,8 @@
 
 #include "kernel_map.h"
 
+#include <string.h>
+
 #include <kernel/hart.h>
 
 #define EXTENSION_BASE 0x10
@@ -33,6 +35,17 @@
 static struct {
     bool time, ipi, rfence, hsm, reset, console;
 } have;
+
+static const struct {
+    const char *name; /* in the command line's sbi-hide= */
+    long extension;
+    bool *have;
+} extensions[] = {
+    {"time", EXTENSION_TIME, &have.time},       {"ipi", EXTENSION_IPI, &have.ipi},
+    {"rfence", EXTENSION_RFENCE, &have.rfence}, {"hsm", EXTENSION_HSM, &have.hsm},
+    {"reset", EXTENSION_RESET, &have.reset},    {"console", EXTENSION_CONSOLE, &have.console},
+};
+#define EXTENSIONS (sizeof extensions / sizeof extensions[0])
 
 struct sbi_result {
     long error;
@@ -64,12 +77,23 @@ static bool probe(long extension)
 
 void sbi_init(void)
 {
-    have.time = probe(EXTENSION_TIME);
-    have.ipi = probe(EXTENSION_IPI);
-    have.rfence = probe(EXTENSION_RFENCE);
-    have.hsm = probe(EXTENSION_HSM);
-    have.reset = probe(EXTENSION_RESET);
-    have.console = probe(EXTENSION_CONSOLE);
+    for (size_t i = 0; i < EXTENSIONS; i++) {
+        *extensions[i].have = probe(extensions[i].extension);
+    }
+}
+
+void sbi_hide(const char *names)
+{
+    while (*names != '\0') {
+        size_t length = strcspn(names, ",");
+        for (size_t i = 0; i < EXTENSIONS; i++) {
+            if (strlen(extensions[i].name) == length &&
+                memcmp(extensions[i].name, names, length) == 0) {
+                *extensions[i].have = false;
+            }
+        }
+        names += length + (names[length] == ',');
+    }
 }
 
 void sbi_console_write(const char *text, size_t length)

@@ -9,6 +9,8 @@ struct hart;
 
 /* Finds out which extensions there are. Before it, only the console works. */
 void sbi_init(void);
+/* For tests, `sbi-hide=time,ipi` on the command line: does without those extensions, by the legacy calls. */
+void sbi_hide(const char *names);
 /* `text` is kernel memory, mapped by the kernel's tables. */
 void sbi_console_write(const char *text, size_t length);
 void sbi_set_timer(uint64_t ticks);

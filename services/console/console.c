@@ -334,6 +334,12 @@ int main(void)
     output_init(&output);
     handle_t endpoint;
     status_t status = sk_connect("uart0", sk_deadline_after(PORT_PATIENCE), &endpoint);
+    if (status == SK_NOT_FOUND) {
+        printf(
+            "no serial port that a driver here knows is in the device tree: the firmware prints, "
+            "and nothing can be typed\n");
+        return 0; /* trying again would not help */
+    }
     if (status != SK_OK) {
         sk_die("no serial port: %s; the kernel goes on printing", sk_status_words(status));
     }

@@ -76,7 +76,7 @@ static void take_resources(struct init *init)
 
 static void map_archive(struct init *init)
 {
-    struct sk_memory_info info;
+    struct sk_memory_info info = {0};
     uint64_t written, address;
     check(sk_object_info(init->bootfs, &info, sizeof info, &written), "no boot archive");
     check(sk_memory_map(sk_self_process, init->bootfs, 0, info.size, 0, SK_PROT_READ, &address),

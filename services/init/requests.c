@@ -19,7 +19,7 @@ struct requester *requester_new(struct program *program, const char *name, handl
         return NULL;
     }
     requester->program = program;
-    strncpy(requester->name, name, sizeof requester->name - 1);
+    memcpy(requester->name, name, strnlen(name, sizeof requester->name - 1));
     requester->client = (struct broker_client){.id = id, .name = requester->name, .job = job};
     requester->client.grants = program->entry->grants |
                                (program->foreground ? SK_GRANT_FOREGROUND : 0);

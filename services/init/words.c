@@ -14,8 +14,8 @@ static const struct known_word {
     const char *name; /* before the "=" */
     enum owner owner;
 } known_words[] = {
-    {"manifest", INIT}, {"run", INIT},    {"off", INIT},     {"panic", KERNEL},
-    {"harts", KERNEL},  {"ip", PROGRAMS}, {"log", PROGRAMS},
+    {"manifest", INIT},   {"run", INIT},     {"off", INIT},    {"panic", KERNEL}, {"asid", KERNEL},
+    {"sbi-hide", KERNEL}, {"harts", KERNEL}, {"ip", PROGRAMS}, {"log", PROGRAMS},
 };
 
 static const struct known_word *find(const char *word, size_t length)

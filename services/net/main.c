@@ -394,7 +394,7 @@ static void on_deadline(struct sk_server *server)
 /* How many slots the job's budget can pay, with a quarter kept for everything else. */
 static uint64_t count_slots(void)
 {
-    struct sk_job_info info;
+    struct sk_job_info info = {0};
     uint64_t written;
 
     if (sk_object_info(sk_self_job, &info, sizeof info, &written) != SK_OK ||

@@ -103,10 +103,13 @@ class Guest:
             bootfs = None
             self.options["append"] = ""
             self.options["extra"] += " " + qemu.DISK % self.disk
-        command = qemu.command(self.kernel or image, bootfs, port=self.port, **self.options)
-        self.process = qemu.start(command, stderr=subprocess.STDOUT)
+        self.process = qemu.start(self.command(image, bootfs), stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=self.read_console, daemon=True)
         self.reader.start()
+
+    def command(self, image, bootfs):
+        """QEMU's command line for these two files, which are ours alone."""
+        return qemu.command(self.kernel or image, bootfs, port=self.port, **self.options)
 
     def read_console(self):
         while True:

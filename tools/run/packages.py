@@ -63,6 +63,10 @@ TOOLS = {
     "cppcheck": ("cppcheck", on_path("cppcheck")),
     "spin": ("spin", on_path("spin")),
     "cpio": ("cpio", on_path("cpio")),
+    "clang 14": ("clang-14", on_path("clang-14")),
+    "lld 14": ("lld-14", on_path("ld.lld-14")),
+    "llvm 14": ("llvm-14", on_path("llvm-objcopy-14")),
+    "dtc": ("device-tree-compiler", on_path("fdtput")),
     "sgdisk": ("gdisk", on_path("sgdisk")),
     "mtools": ("mtools", on_path("mformat")),
     "mkimage": ("u-boot-tools", on_path("mkimage")),
@@ -75,6 +79,7 @@ SERVE = BUILD + ["qemu-system-riscv64 7.2"]
 GDB = SERVE + ["gdb for RISC-V"]
 BENCH = SERVE + ["ip (iproute2)"]
 IMAGE = BUILD + ["sgdisk", "mtools", "mkimage"]
+MATRIX = IMAGE + ["qemu-system-riscv64 7.2", "clang 14", "lld 14", "llvm 14", "U-Boot for QEMU"]
 CHECK = ["clang-format 14", "cppcheck", "git"]
 TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
@@ -83,7 +88,8 @@ TEST_WANTED = {
     "model": ["spin"],
     "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
-    "boards": ["curl", "wrk", "ip (iproute2)", "U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
+    "boards": ["U-Boot for QEMU", "sgdisk", "mtools", "mkimage", "curl", "wrk", "ip (iproute2)", "dtc"],
+    "matrix": ["clang 14", "lld 14", "llvm 14", "U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
     "heal": ["curl", "ip (iproute2)"],
 }
 

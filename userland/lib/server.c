@@ -127,7 +127,7 @@ status_t sk_server_add_client(struct sk_server *server, handle_t endpoint, uint6
     }
     source->client.process_id = process_id;
     source->client.endpoint = endpoint;
-    strncpy(source->client.name, name, sizeof source->client.name - 1);
+    memcpy(source->client.name, name, strnlen(name, sizeof source->client.name - 1));
     source->client.next = server->clients;
     server->clients = &source->client;
     server->client_count++;

@@ -84,7 +84,7 @@ static status_t map_stack(const struct sk_spawn *spawn, handle_t process, uint64
 static status_t load(const struct sk_spawn *spawn, handle_t process, uint64_t *entry,
                      uint64_t *stack)
 {
-    uint8_t header[ELF_HEADER_BYTES];
+    uint8_t header[ELF_HEADER_BYTES] = {0};
     uint64_t size = spawn->image_size < sizeof header ? spawn->image_size : sizeof header;
     status_t status = sk_memory_read(spawn->image, spawn->image_offset, header, size);
     if (status != SK_OK) {

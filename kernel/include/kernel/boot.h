@@ -9,6 +9,7 @@
 
 struct hart;
 struct job;
+struct platform_range;
 
 /* The boot hart's life, from the architecture's entry on: kernel page tables are on, bss is zero,
  * cpu_hart() is harts[0], whose `id` is set. Never returns. */
@@ -19,6 +20,13 @@ _Noreturn void hart_main(struct hart *hart);
 /* Leaves boot for the first time: runs kernel_exit's thread. Supplied by the architecture. */
 struct thread;
 _Noreturn void cpu_enter_user(struct thread *thread);
+
+/* Checks where the boot loader put the archive (platform.initrd), and moves it to whole pages. Does not
+ * return, after one line, when it cannot be used there. All RAM is mapped. */
+void boot_archive_place(const struct platform_range *kernel, const struct platform_range *tree);
+/* Offset and size in the archive of a file, page-aligned. Does not return, after one line, if the archive
+ * is not whole or has no such file. */
+uint64_t boot_archive_find(const char *name, uint64_t *file_size);
 
 /* Makes init from the file bin/init of the boot archive, and its boot message. Does not return, after
  * one line that names what is wrong, when it cannot. */
