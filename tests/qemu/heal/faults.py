@@ -2,7 +2,7 @@
 """Faults are injected into the network driver while pages are fetched, up to 100 in each of its lives:
 bits flipped in its code and data, wild writes, lost wake-ups, wrong lengths, endless loops (inject.c).
 
-    SKERRY_BUILD=build PYTHONPATH=tools/run python3 tests/qemu/heal/faults.py [--count N] [--seed S]
+    SKERRY_BUILD=build PYTHONPATH=tools/run python3 tests/qemu/heal/faults.py [--count N] [--seed S] [--no-offloads]
 
 Whatever becomes of the driver, the system serves again, no other process dies, and nothing leaks. The
 table says what became of it, by the kind of the last fault before.
@@ -26,6 +26,9 @@ NOTICED_S = 4
 HEAP_PAGES = 80  # connections that were lost are kept for a while, and so heaps have grown
 OUTCOMES = ("nothing", "crash", "hang", "nonsense", "deaf", "escape")
 ESCAPED = 99  # exit code, inject.c
+NO_OFFLOADS = " ".join("-global virtio-net-device.%s=off" % p for p in (
+    "csum", "guest_csum", "gso", "guest_tso4", "guest_tso6", "guest_ecn", "guest_ufo", "host_tso4", "host_tso6",
+    "host_ecn", "host_ufo"))
 HERE = os.path.dirname(os.path.abspath(__file__))
 tap = Tap()
 
@@ -149,6 +152,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--no-offloads", action="store_true", help="the system makes and checks checksums itself")
     parser.add_argument("-v", action="store_true")
     options = parser.parse_args()
     reason = netns.why_not()
@@ -163,6 +167,7 @@ def main():
         files = {"www/noise.bin": noise.name,
                  "etc/drivers/virtio-net.driver": os.path.join(HERE, "faulty-nic.driver")}
         with healing.guest(net="tap:" + netns.TAP, smp=2, append=netns.GUEST_IP, files=files,
+                           extra=NO_OFFLOADS if options.no_offloads else "",
                            address=(netns.GUEST, 80),
                            echo=print if options.v else None) as guest:
             inject(guest, body, options.count, options.seed)

@@ -14,8 +14,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "net"))
 import echo_client  # noqa: E402 (beside tests/qemu/net/wire.py)
 
-KILLS_MIN, PERIOD_S, MEBIBYTES, HANGS = 5, 0.1, 48, 2
+KILLS_MIN, PERIOD_S, MEBIBYTES, HANGS = 3, 0.1, 48, 2
 HEAP_PAGES = 8
+LIVES = 6  # services/devmgr/lives.c
 ECHO = (netns.GUEST, 7)
 tap = Tap()
 
@@ -115,6 +116,34 @@ def hang_it(file):
         tap.equal(machine.wait_end(), 0, "it ends in order")
 
 
+def give_up():
+    """A "driver" that ends before it has answered anything."""
+    with tempfile.NamedTemporaryFile("w") as manifest:
+        manifest.write("driver hello\nservice nic*\ncompatible virtio,mmio\nvirtio 1\n")
+        manifest.flush()
+        files = {"etc/drivers/virtio-net.driver": manifest.name}
+        with healing.guest(net="user", files=files) as machine:
+            machine.wait_for(r"devmgr: nic0: hello ended with exit code \d+; given up, as it never answers")
+            machine.wait_for("net: cannot use the network device: .*; loopback only")
+            healer = healing.Healer(machine)
+            started = machine.console().count("devmgr: nic0: hello ended with exit code")
+            tap.equal(started, LIVES, "a driver that never answers is started so often, then given up")
+            healer.quit()
+            tap.equal(machine.wait_end(), 0, "the system works without it")
+
+
+def kill_another_kind():
+    """The other network card that QEMU has a board for: its driver is told from the same manifest keys."""
+    with healing.guest(net="user", board="sifive-u") as machine:
+        healer = healing.Healer(machine)
+        for number in range(2):
+            tap.equal(healer.restart("nic0"), "success", "the GEM's driver is killed, %d" % (number + 1))
+            tap.equal(machine.get("/")[0], 200, "a page is served again")
+        tap.equal(healer.driver("nic0")[0], 2, "it was started again each time")
+        healer.quit()
+        machine.wait_end()
+
+
 reason = netns.why_not()
 if reason:
     tap.skip("the network driver is killed over tap", reason)
@@ -126,6 +155,8 @@ else:
         if sizes:
             kill_it(big.name, 2.0, 1)
         else:
-            "-h" in sys.argv or kill_it(big.name, PERIOD_S, KILLS_MIN)
+            kill_it(big.name, PERIOD_S, KILLS_MIN)
             hang_it(big.name)
+            kill_another_kind()
+            give_up()
 sys.exit(tap.done())
