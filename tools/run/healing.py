@@ -91,8 +91,9 @@ class Healer:
         return now
 
     def kill_while(self, load, name, period_s):
-        """Ends the driver of a service every period_s until the load is done; how often."""
-        kills, due = 0, time.monotonic() + period_s
+        """Ends the driver of a service every period_s until the load is done, first after half of that;
+        how often."""
+        kills, due = 0, time.monotonic() + period_s / 2
         while not load.done():
             time.sleep(min(0.02, max(0.0, due - time.monotonic())))
             if time.monotonic() >= due:
