@@ -8,7 +8,8 @@
  * so that the next owner starts clean.
  *
  * Owns: the table of objects by source. Locks: interrupt_table_lock for the table, the object's lock
- * for its state. Tests: tests/host/kernel/test_failures.c, tests/qemu/kernel/.
+ * for its state. Tests: tests/host/kernel/test_interrupt.c,
+ * test_failures.c, tests/qemu/kernel/.
  */
 #include <arch/irq.h>
 #include <kernel/hart.h>
@@ -93,6 +94,8 @@ void trap_device(uint32_t source)
     lock_acquire(&interrupt_table_lock);
     struct interrupt *interrupt = source < SOURCES_MAX ? interrupt_table[source] : NULL;
     if (interrupt == NULL) {
+        /* Its owner may have given it up, and disabled it, between this hart's claim and now. */
+        irq_enable(source, cpu_hart());
         irq_complete(source, cpu_hart());
         irq_disable(source, cpu_hart());
         lock_release(&interrupt_table_lock);

@@ -4,7 +4,8 @@
  *
  * Owns: resource memory. A DMA resource, the grant, also keeps the frames of DMA memory that nothing
  * refers to any more until its own last handle is closed: by then its owner has reset the device.
- * Lock: object.own_lock for those. Tests: tests/host/kernel/test_failures.c, tests/qemu/kernel/.
+ * Lock: object.own_lock for those. Tests: tests/host/kernel/test_interrupt.c,
+ * test_failures.c, tests/qemu/kernel/.
  */
 #include <kernel/handle.h>
 #include <kernel/memory.h>
