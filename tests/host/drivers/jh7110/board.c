@@ -170,6 +170,9 @@ void model_write(uintptr_t address, uint32_t value, unsigned width)
     }
     board_poke(at, value);
     follow_reset(at, value);
+    if (gmac_reset_changed != NULL) {
+        gmac_reset_changed();
+    }
 }
 
 /* --- What the os library would do --- */
@@ -313,7 +316,20 @@ static status_t serve(struct channel *line, struct sk_in *in, struct sk_reply *r
     return status;
 }
 
-/* The provider's server: takes new lines, and what lies in them. */
+/* What lies in a line, before anything that comes behind it. */
+static void deliver(struct channel *line, handle_t end)
+{
+    struct message message;
+    while (take_message(end, &message)) {
+        static struct sk_reply none;
+        _Alignas(8) uint8_t bytes[sizeof message.bytes];
+        memcpy(bytes, message.bytes, message.length);
+        struct sk_in in = {.bytes = bytes, .length = message.length};
+        serve(line, &in, &none);
+    }
+}
+
+/* The provider's server: takes new lines. */
 static void run_provider(struct party *provider, handle_t control)
 {
     struct message message;
@@ -326,14 +342,7 @@ static void run_provider(struct party *provider, handle_t control)
         sk_channel_send(control, &out);
         struct channel *line = channel_of(message.handle);
         line->provider = provider;
-        handle_t end = message.handle;
-        while (take_message(end, &message)) {
-            static struct sk_reply none;
-            _Alignas(8) uint8_t bytes[sizeof message.bytes];
-            memcpy(bytes, message.bytes, message.length);
-            struct sk_in in = {.bytes = bytes, .length = message.length};
-            serve(line, &in, &none);
-        }
+        deliver(line, message.handle);
     }
 }
 
@@ -348,6 +357,7 @@ status_t sk_channel_call(handle_t endpoint, const struct sk_out *out, struct sk_
     }
     struct channel *line = channel_of(endpoint);
     assert_non_null(line->provider);
+    deliver(line, endpoint + 1);
     assert_true(deadline > board_now && deadline < board_now + 10 * SK_SECOND);
     assert_true(out->length <= sizeof request);
     memcpy(request, out->bytes, out->length);
@@ -386,9 +396,13 @@ void board_folders(const char *trees, const char *sources)
 /* argv of the driver as it is after what was added. */
 static void use_arguments(struct party *party)
 {
+    size_t total = 0;
     for (size_t i = 0; i < party->grant.argument_count; i++) {
         party->arguments[i] = party->grant.texts[i];
+        total += strlen(party->grant.texts[i]) + 1;
     }
+    assert_true(total <
+                SK_MESSAGE_BYTES_MAX - 1024); /* with handles' names they go in one message */
     party->driver.argv = party->arguments;
     party->driver.argc = (int)party->grant.argument_count;
 }

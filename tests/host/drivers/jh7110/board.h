@@ -53,5 +53,7 @@ extern uint64_t board_slept;
 /* The Ethernet model, if a test has one: accesses to 0x16030000..0x1604ffff. */
 uint32_t gmac_read(uint32_t address) __attribute__((weak));
 void gmac_write(uint32_t address, uint32_t value) __attribute__((weak));
+/* A register of the chip was written: perhaps the controller is held now. */
+void gmac_reset_changed(void) __attribute__((weak));
 
 #endif

@@ -193,6 +193,26 @@ static void a_line_is_for_what_the_tree_names_only(void **state)
     assert_string_equal(board_writes(), "");
 }
 
+/* A driver that sends a limit of its own, as devmgr does, gets nothing by it. */
+static void a_limit_is_taken_once(void **state)
+{
+    struct sk_platform_limit wider = {.operation = SK_PLATFORM_LIMIT,
+                                      .count = 1,
+                                      .rights = {{.kind = SK_PLATFORM_RESET_LINE, .id = 5}}};
+    struct sk_out out = sk_out_bytes(&wider, sizeof wider);
+    board_power_on(V13B);
+    board_driver(GMAC, 1);
+    handle_t line = sk_boot_handle("line0");
+    board_writes();
+    assert_int_equal(sk_channel_send(line, &out), SK_OK);
+    assert_int_equal(ask(line, SK_PLATFORM_RESET, 5, 1), SK_NOT_ALLOWED);
+    wider.rights[0] = (struct sk_platform_right){.kind = SK_PLATFORM_PARENT, .id = 105, .a = 100};
+    assert_int_equal(sk_channel_send(line, &out), SK_OK);
+    assert_int_equal(ask(line, SK_PLATFORM_RESET, 5, 1), SK_NOT_ALLOWED);
+    assert_string_equal(board_writes(), "");
+    assert_int_equal(ask(line, SK_PLATFORM_RESET, 66, 0), SK_OK); /* what it had it has */
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +224,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_reset_that_does_not_end_times_out),
         cmocka_unit_test(a_provider_that_is_gone_is_told),
         cmocka_unit_test(a_line_is_for_what_the_tree_names_only),
+        cmocka_unit_test(a_limit_is_taken_once),
     };
     if (argc != 3) {
         return 1;
