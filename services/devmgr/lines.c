@@ -5,7 +5,7 @@
  * devmgr holds the other end of each provider's control channel, so that nobody else connects; the limit
  * is the first message on a line and is sent before the driver has its end. A line made while the
  * provider is down waits in its control channel. One thread, no locks. Tests:
- * tests/host/drivers/jh7110.
+ * tests/host/drivers/jh7110, tests/qemu/lines.
  */
 #include <stdio.h>
 #include <string.h>
