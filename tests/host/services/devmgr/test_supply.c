@@ -3,6 +3,7 @@
  * Clocks, resets, fields and properties that devmgr finds for the drivers of the JH7110, by their own
  * manifests, in the trees of real boards.
  */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -208,6 +209,71 @@ static void providers_of_the_jh7110(void **state)
     assert_string_equal(supplies_text(&syscon, &device), "");
 }
 
+/* --- All drivers there are --- */
+
+/* "PATH DRIVER BASE INTERRUPT" of each device that a driver is started for, in the tree's order. */
+static const char *started(const char *name)
+{
+    static struct driver_manifest drivers[32];
+    static char text[4096];
+    static const char *const patterns[] = {"drivers/*/*.driver", "drivers/*/*/*.driver"};
+    uint32_t count = 0;
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        char pattern[512];
+        glob_t found;
+        snprintf(pattern, sizeof pattern, "%s/%s", sources, patterns[i]);
+        if (glob(pattern, 0, NULL, &found) != 0) {
+            continue;
+        }
+        for (size_t j = 0; j < found.gl_pathc; j++) {
+            assert_true(count < 32);
+            drivers[count++] = manifest(found.gl_pathv[j] + strlen(sources) + 1);
+        }
+        globfree(&found);
+    }
+    load(name);
+    text[0] = '\0';
+    struct device_walk walk = {.tree = tree};
+    while (device_next(&walk)) {
+        for (uint32_t i = 0; i < count; i++) {
+            struct device device;
+            if (!device_matches(&walk, &drivers[i])) {
+                continue;
+            }
+            device_describe(&walk, &drivers[i], &device);
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s %s %lx %u\n", device.path,
+                     drivers[i].name, (unsigned long)device.ranges[0].base,
+                     device.interrupt_count > 0 ? device.interrupts[0] : 0);
+            break;
+        }
+    }
+    return text;
+}
+
+#define STARTED_BEFORE_PORTS                                                                       \
+    "/soc/serial@10000000 uart-ns16550 10000000 32\n"                                              \
+    "/soc/clock-controller@13020000 crg-jh7110 13020000 0\n"                                       \
+    "/soc/syscon@13030000 syscon-jh7110 13030000 0\n"                                              \
+    "/soc/ethernet@16030000 net-dwmac 16030000 7\n"
+#define STARTED_SECOND_PORT "/soc/ethernet@16040000 net-dwmac 16040000 78\n"
+#define STARTED_BEHIND_PORTS                                                                       \
+    "/soc/clock-controller@17000000 crg-jh7110 17000000 0\n"                                       \
+    "/soc/syscon@17010000 syscon-jh7110 17010000 0\n"
+
+static void the_right_drivers_start(void **state)
+{
+    static const char both[] = STARTED_BEFORE_PORTS STARTED_SECOND_PORT STARTED_BEHIND_PORTS;
+    assert_string_equal(started(V12A), both);
+    assert_string_equal(started(V13B), both);
+    assert_string_equal(started("jh7110-pine64-star64.linux-6.12"), both);
+    /* The Mars has one port. */
+    assert_string_equal(started("jh7110-milkv-mars.linux-6.12"),
+                        STARTED_BEFORE_PORTS STARTED_BEHIND_PORTS);
+    /* Another chip's controller of the same maker is none of ours. */
+    assert_null(strstr(started("jh7100-starfive-visionfive-v1.linux-6.12"), "dwmac"));
+    assert_null(strstr(started("th1520-lichee-pi-4a.linux-6.12"), "dwmac"));
+}
+
 /* --- Broken trees --- */
 
 static int gmac_node(void)
@@ -255,6 +321,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_ports_of_v12a),
         cmocka_unit_test(the_ports_of_u_boots_tree),
         cmocka_unit_test(providers_of_the_jh7110),
+        cmocka_unit_test(the_right_drivers_start),
         cmocka_unit_test(what_a_tree_does_not_name_is_left_out),
     };
     if (argc != 3) {
