@@ -64,19 +64,27 @@ static bool is_usable(const uint8_t mac[6])
     return (mac[0] & 1) == 0 && memcmp(mac, zero, 6) != 0;
 }
 
-/* From the tree, where the firmware puts it; else what stands in the registers, else one of our own. */
+/* From the tree, where the firmware puts it. What stands in the registers does not outlive a reset. */
 static void read_mac(struct net_device *device)
 {
-    const struct sk_driver *driver = device->driver;
+    static const char *const names[] = {"local-mac-address", "mac-address"};
 
-    if ((sk_driver_bytes(driver, "local-mac-address", device->mac, 6) && is_usable(device->mac)) ||
-        (sk_driver_bytes(driver, "mac-address", device->mac, 6) && is_usable(device->mac)) ||
-        is_usable(device->mac)) {
-        return;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (sk_driver_bytes(device->driver, names[i], device->mac, 6) && is_usable(device->mac)) {
+            return;
+        }
     }
     memcpy(device->mac, "\x02skery", 6); /* locally administered */
     printf("the device tree names no MAC address: using 02:73:6b:65:72:79, the same on every "
            "machine\n");
+}
+
+/* A line that has closed stays closed: devmgr gives the next life of this driver new ones. */
+static void need_provider(status_t status)
+{
+    if (status == SK_PEER_CLOSED) {
+        sk_die("the driver of a clock, a reset or the interface's register has ended");
+    }
 }
 
 status_t device_start(struct net_device *device)
@@ -89,8 +97,10 @@ status_t device_start(struct net_device *device)
     device->link_up = false;
     device->rx_posted = device->tx_posted = 0;
     dwmac.link = (struct mii_link){0};
+    dwmac.waited = false;
     struct dwmac_descriptor *descriptors = dwmac.memory.memory;
     status_t status = controller_power_up(); /* from here on the device leaves the rings alone */
+    need_provider(status);
     if (status != SK_OK) {
         return status;
     }
@@ -137,6 +147,7 @@ static status_t follow_speed(const struct mii_link *link)
 
     if (dwmac.needs_rate) {
         status = sk_clock_set_rate(dwmac.phy.driver, "tx", &rate);
+        need_provider(status);
         if (status == SK_OK && rate < wanted - wanted / 1000) {
             status = SK_NOT_SUPPORTED;
         }

@@ -12,7 +12,6 @@
 enum dwmac_register {
     MAC_CONFIG = 0x0000,
     MAC_FILTER = 0x0008,
-    MAC_HASH0 = 0x0010, /* and 0x14 */
     MAC_TX_FLOW = 0x0070,
     MAC_RX_FLOW = 0x0090,
     MAC_RXQ_CTRL0 = 0x00a0,
@@ -23,7 +22,6 @@ enum dwmac_register {
     MAC_MDIO_DATA = 0x0204,
     MAC_ADDRESS_HIGH = 0x0300,
     MAC_ADDRESS_LOW = 0x0304,
-    MMC_CONTROL = 0x0700,
     MMC_RX_INT_MASK = 0x070c,
     MMC_TX_INT_MASK = 0x0710,
     MMC_IPC_INT_MASK = 0x0800,
@@ -55,12 +53,6 @@ enum {
     CONFIG_100 = BIT(14),             /* with CONFIG_MII: 100, not 10 Mbit/s */
     CONFIG_MII = BIT(15),             /* 10 or 100 Mbit/s; else 1000 */
     CONFIG_STRIP = BIT(20) | BIT(21), /* pad and CRC of received packets, of any type */
-};
-
-enum {
-    FILTER_PROMISCUOUS = BIT(0),
-    FILTER_HASH_MULTICAST = BIT(2),
-    FILTER_PASS_MULTICAST = BIT(4),
 };
 
 enum {

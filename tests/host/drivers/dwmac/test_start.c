@@ -155,16 +155,47 @@ static void what_the_device_needs_must_be_there(void **state)
     assert_int_equal(device_allocate(&device), SK_NOT_SUPPORTED);
 }
 
-static void providers_that_fail_are_told(void **state)
+/* A clock's driver that has died takes this one with it: its next life has a line to the next. */
+static void without_its_providers_it_ends(void **state)
 {
     prepare(V13B, 0);
     board_cut_lines(true);
-    assert_int_equal(device_start(&device), SK_PEER_CLOSED);
+    if (setjmp(board_died) == 0) {
+        device_start(&device);
+        fail_msg("it goes on");
+    }
     board_cut_lines(false);
     board_stick_resets(true);
     assert_int_equal(device_start(&device), SK_TIMED_OUT);
     board_stick_resets(false);
     assert_int_equal(device_start(&device), SK_OK);
+    run(V12A, 1, 100);
+    board_cut_lines(true);
+    model_phy.mbps = 10;
+    if (setjmp(board_died) == 0) {
+        look();
+        fail_msg("it goes on");
+    }
+}
+
+static void the_address_is_the_firmwares(void **state)
+{
+    static const struct {
+        const char *local, *other;
+        uint8_t expected[6];
+    } cases[] = {
+        {"6c:cf:39:00:5b:75", "02:00:00:00:00:01", {0x6c, 0xcf, 0x39, 0, 0x5b, 0x75}},
+        {"00:00:00:00:00:00", "02:00:00:00:00:01", {2, 0, 0, 0, 0, 1}},
+        {"01:00:5e:00:00:01", "02:00:00:00:00:01", {2, 0, 0, 0, 0, 1}}, /* a group's */
+        {"6c:cf:39:00:5b", "ff:ff:ff:ff:ff:ff", {2, 's', 'k', 'e', 'r', 'y'}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        prepare(V13B, 0);
+        board_argument(driver, "local-mac-address", cases[i].local);
+        board_argument(driver, "mac-address", cases[i].other);
+        assert_int_equal(device_start(&device), SK_OK);
+        assert_memory_equal(device.mac, cases[i].expected, 6);
+    }
 }
 
 static void a_silent_bus_or_no_phy(void **state)
@@ -331,7 +362,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(delays_by_the_binding),
         cmocka_unit_test(a_phy_that_need_not_sleep_or_stop_its_clock),
         cmocka_unit_test(what_the_device_needs_must_be_there),
-        cmocka_unit_test(providers_that_fail_are_told),
+        cmocka_unit_test(without_its_providers_it_ends),
+        cmocka_unit_test(the_address_is_the_firmwares),
         cmocka_unit_test(a_silent_bus_or_no_phy),
         cmocka_unit_test(the_bus_is_slept_through),
         cmocka_unit_test(without_a_cable_it_waits_for_the_clock),

@@ -203,6 +203,20 @@ struct sk_result sk_syscall6(uint64_t number, uint64_t arg0, uint64_t arg1, uint
     }
 }
 
+jmp_buf board_died;
+
+_Noreturn void sk_die(const char *format, ...)
+{
+    longjmp(board_died, 1);
+}
+
+const char *sk_status_words(status_t status)
+{
+    static char words[24];
+    snprintf(words, sizeof words, "status %d", status);
+    return words;
+}
+
 /* "line0" of the party that asks. */
 handle_t sk_boot_handle(const char *name)
 {

@@ -8,6 +8,7 @@
 #ifndef BOARD_H
 #define BOARD_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ bool board_is_released(uint32_t generator, uint32_t id);
 void board_stick_resets(bool stuck);
 /* Lines break, as when a provider has died. */
 void board_cut_lines(bool cut);
+
+/* Where a driver goes that ends itself, to be started anew by devmgr. */
+extern jmp_buf board_died;
 
 /* Every register write since the last call, "address=value\n", of all models. */
 const char *board_writes(void);
