@@ -37,15 +37,18 @@ status_t register_wait(uintptr_t at, uint32_t mask, uint32_t value, uint64_t pat
     }
 }
 
-status_t controller_hold(void)
+status_t controller_reset(void)
 {
-    status_t first = SK_OK;
+    const struct sk_driver *driver = dwmac.phy.driver;
+    status_t status = SK_OK;
 
-    for (size_t i = 0; i < COUNT(resets); i++) {
-        status_t status = sk_reset_hold(dwmac.phy.driver, resets[i], true);
-        first = first == SK_OK ? status : first;
+    for (size_t i = 0; i < COUNT(resets) && status == SK_OK; i++) {
+        status = sk_reset_hold(driver, resets[i], true);
     }
-    return first;
+    for (size_t i = 0; i < COUNT(resets) && status == SK_OK; i++) {
+        status = sk_reset_hold(driver, resets[i], false);
+    }
+    return status;
 }
 
 status_t controller_power_up(void)
@@ -63,12 +66,8 @@ status_t controller_power_up(void)
         status = sk_field_write(driver, step, dwmac.phy.mode == PHY_RMII ? 4 : 1);
     }
     if (status == SK_OK) {
-        step = "holding it in reset";
-        status = controller_hold();
-    }
-    for (size_t i = 0; i < COUNT(resets) && status == SK_OK; i++) {
-        step = resets[i];
-        status = sk_reset_hold(driver, step, false);
+        step = "resets";
+        status = controller_reset();
     }
     if (status != SK_OK) {
         printf("clocks and resets: %s: %s\n", step, sk_status_words(status));

@@ -130,8 +130,8 @@ status_t device_start(struct net_device *device)
 
 void device_fail(struct net_device *device)
 {
-    dwmac.waiting = true; /* nothing is written to it any more */
-    if (controller_hold() != SK_OK) {
+    dwmac.waiting = true; /* it is let be from now on */
+    if (controller_reset() != SK_OK) {
         reg_write(DMA_RX_CONTROL, 0);
         reg_write(DMA_TX_CONTROL, 0);
     }

@@ -108,9 +108,10 @@ static inline void reg_write(enum dwmac_register reg, uint32_t value)
     sk_mmio_write32(dwmac.base + reg, value);
 }
 
-/* Holds the controller in reset: it reads and writes nothing. */
-status_t controller_hold(void);
-/* Clocks on, interface chosen, held and let go: from here on it has forgotten everything. */
+/* Held in reset and let go: from here on it reads and writes nothing, and has forgotten everything. It
+ * is never left held, because devmgr looks at its registers when this driver has died. */
+status_t controller_reset(void);
+/* Clocks on, interface chosen, controller_reset. */
 status_t controller_power_up(void);
 /* Its own reset, and all registers; then it runs. TIMED_OUT: no clock from the PHY. */
 status_t controller_set_up(const struct net_device *device);

@@ -259,15 +259,19 @@ static void an_earlier_owner_has_powered_the_phy_down(void **state)
     assert_int_equal(look(), DEVICE_LINK_CHANGED);
 }
 
-static void a_given_up_device_is_held(void **state)
+static void a_given_up_device_is_reset_and_let_be(void **state)
 {
+    uint8_t packet[60] = {255, 255, 255, 255, 255, 255};
     run(V13B, 1, 1000);
+    assert_true(model_receive(packet, sizeof packet, MODEL_NO_ERROR));
     device_fail(&device);
-    assert_false(board_is_released(SYSCRG, 66));
-    assert_false(board_is_released(SYSCRG, 67));
-    device_show_rx(&device); /* touches nothing: the model would fail */
+    assert_string_equal(board_writes(), "13020300=fffffff7\n13020300=ffffffff\n"
+                                        "13020300=fffffffb\n13020300=fffffff3\n");
+    assert_false(model_receive(packet, sizeof packet, MODEL_NO_ERROR));
+    device_show_rx(&device);
     device_show_tx(&device);
     device_interrupts_off(&device);
+    assert_string_equal(board_writes(), "");
 }
 
 /* --- The link --- */
@@ -368,7 +372,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_bus_is_slept_through),
         cmocka_unit_test(without_a_cable_it_waits_for_the_clock),
         cmocka_unit_test(an_earlier_owner_has_powered_the_phy_down),
-        cmocka_unit_test(a_given_up_device_is_held),
+        cmocka_unit_test(a_given_up_device_is_reset_and_let_be),
         cmocka_unit_test(the_link_sets_speeds_and_clocks),
         cmocka_unit_test(a_speed_without_a_clock_is_no_link),
         cmocka_unit_test(a_cable_out_and_in_at_another_speed),
