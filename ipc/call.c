@@ -17,8 +17,6 @@
 /* Threads looked at in one step when a server has died: about 10 instructions each. */
 #define BREAK_THREADS_PER_STEP 512u
 
-_Static_assert(THREADS_MAX < 1u << TOKEN_SLOT_BITS, "slot + 1 fits in a token");
-
 /* Ends a call that was received, one way or another. Channel lock held, wait over. */
 static void served_over(struct thread *caller)
 {
@@ -37,7 +35,7 @@ void call_cancel_served(struct thread *caller, status_t status)
 static void queued_over(struct thread *caller)
 {
     struct message *message = &caller->call.message;
-    list_remove(&message->link);
+    inbox_remove(message);
     message_drop_payload(message, caller->process->job);
     if (SK_INFO_HANDLES(message->info) > 0) {
         handle_unreserve(caller->process, caller->call.handles, SK_INFO_HANDLES(message->info));
@@ -95,10 +93,10 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
         status = peer->closed ? SK_PEER_CLOSED : SK_TIMED_OUT;
         goto out;
     }
-    self->call.sequence++;
     store_relaxed(&self->call.server, NULL);
     while ((receiver = endpoint_unpark(peer)) != NULL) {
-        status = message_deliver(receiver, out, SK_INFO_CALL, call_token(self), peer->object.id);
+        status = message_deliver(receiver, out, SK_INFO_CALL, call_token_next(self),
+                                 peer->object.id);
         if (status == SK_OK) {
             wait_begin(self, lock, NULL, call_cancel_served);
             wait_deadline(self, deadline);
@@ -112,7 +110,7 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
     }
     status = call_keep(self, out);
     if (status == SK_OK) {
-        list_append(&peer->inbox, &self->call.message.link);
+        inbox_append(peer, &self->call.message);
         wait_begin(self, lock, NULL, cancel_queued);
         wait_deadline(self, deadline);
         object_notify(&peer->object, SK_SIGNAL_READABLE);

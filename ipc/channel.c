@@ -48,9 +48,7 @@ static void endpoint_destroy(struct object *object)
 
 static uint32_t endpoint_observe(struct object *object)
 {
-    struct endpoint *endpoint = endpoint_from_object(object);
-    uint32_t signals = list_empty(&endpoint->inbox) ? 0 : SK_SIGNAL_READABLE;
-    return signals | (endpoint_peer(endpoint)->closed ? SK_SIGNAL_PEER_CLOSED : 0);
+    return endpoint_from_object(object)->shows;
 }
 
 /* Ends the waits of all threads that are parked on an endpoint. Channel lock held. */
@@ -68,15 +66,16 @@ static void endpoint_orphan(struct object *object)
 {
     struct endpoint *endpoint = endpoint_from_object(object);
     struct endpoint *peer = endpoint_peer(endpoint);
-    struct list_node *node;
     lock_acquire(object->lock);
     endpoint->closed = true;
-    while ((node = list_pop(&endpoint->inbox)) != NULL) {
-        struct message *message = list_entry(node, struct message, link);
+    peer->shows |= SK_SIGNAL_PEER_CLOSED;
+    while (!list_empty(&endpoint->inbox)) {
+        struct message *message = list_first(&endpoint->inbox, struct message, link);
         if (message->caller != NULL) {
             call_refuse(message->caller, SK_PEER_CLOSED);
         } else {
-            list_append(&cpu_hart()->dead_messages, node);
+            inbox_remove(message);
+            list_append(&cpu_hart()->dead_messages, &message->link);
             sched_attention();
         }
     }
@@ -106,6 +105,7 @@ static void endpoint_init(struct endpoint *endpoint, struct channel *channel, st
     endpoint->channel = channel;
     endpoint->peer = endpoint == &channel->end[0] ? &channel->end[1] : &channel->end[0];
     list_init(&endpoint->inbox);
+    endpoint->shows = 0;
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
     list_init(&endpoint->receivers);
@@ -180,7 +180,7 @@ UNGUARDED status_t channel_send(struct endpoint *endpoint, const struct outgoing
     }
     status = message_create(payer, out, &message);
     if (status == SK_OK) {
-        list_append(&peer->inbox, &message->link);
+        inbox_append(peer, message);
         peer->inbox_sends++;
         peer->inbox_bytes += length;
         object_notify(&peer->object, SK_SIGNAL_READABLE);
@@ -212,7 +212,7 @@ UNGUARDED status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoi
         to->frame.extra[0] = key; /* so that a server knows whose message it cannot take */
         return status;
     }
-    list_remove(&message->link);
+    inbox_remove(message);
     if (caller != NULL) {
         call_received(caller, to);
     } else {

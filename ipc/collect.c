@@ -67,7 +67,7 @@ static void sweep(struct endpoint *endpoint)
          node = next) {
         next = node->next;
         if (list_entry(node, struct message, link)->caller == NULL) {
-            list_remove(node);
+            inbox_remove(list_entry(node, struct message, link));
             list_append(&cpu_hart()->dead_messages, node);
         }
     }

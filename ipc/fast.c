@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The short way for call and reply-and-receive: a message in registers handed straight to a parked
- * partner, which runs next on this hart. No queue, no allocation, no run queue, no clock, no user
- * memory. docs/ipc.md lists the conditions; whenever one fails, nothing has changed and the system call
- * goes the long way, with the same results.
+ * The short way for call and reply-and-receive: a message handed straight to a parked partner, which
+ * runs next on this hart. No queue, no allocation, no run queue, no clock. docs/ipc.md lists the
+ * conditions; whenever one fails, nothing has changed and the system call goes the long way, with the
+ * same results.
+ *
+ * The words of the message never leave their registers. What does not fit there, bytes beyond 32 and
+ * handles, is moved from one process to the other by message_pass.
  *
  * Locks: the channel's, and the wait set's if the server uses one. No reference is counted: a handle
  * is looked up without its table's lock and looked at again under the channel's, which closing takes
@@ -15,21 +18,21 @@
 #include <ipc/waitset.h>
 #include <kernel/sched.h>
 #include <kernel/trap.h>
+#include <skerry/syscall_numbers.h>
 
 /* What a handle names, as seen without its table's lock. */
 struct glance {
     struct handle_entry *entry;
     struct object *object;
-    handle_t handle;
+    uint64_t handle;
 };
 
 /* The object of a handle; may be stale until its lock is held and glance_holds. */
-ALWAYS_INLINE bool glance_at(struct process *process, handle_t handle, struct glance *glance)
+ALWAYS_INLINE bool glance_at(struct process *process, uint64_t handle, struct glance *glance)
 {
-    uint32_t index = handle & ((1u << HANDLE_INDEX_BITS) - 1);
-    struct handle_entry *page = __atomic_load_n(&process->handles.pages[index / HANDLES_PER_PAGE],
+    struct handle_entry *page = __atomic_load_n(handle_page(&process->handles, handle),
                                                 __ATOMIC_RELAXED);
-    glance->entry = &page[index % HANDLES_PER_PAGE];
+    glance->entry = &page[handle % HANDLES_PER_PAGE];
     glance->handle = handle;
     if (page == NULL) {
         return false;
@@ -47,67 +50,55 @@ ALWAYS_INLINE bool glance_holds(const struct glance *glance, uint32_t rights)
            (__atomic_load_n(&entry->rights, __ATOMIC_RELAXED) & (rights | ENTRY_MARKS)) == rights;
 }
 
-/* True if this thread may take over this hart now: nothing else is to be done with it, and nobody
- * who is ready here has more right to run. */
-ALWAYS_INLINE bool may_take_over(const struct hart *hart, const struct thread *thread)
+/* True if a parked thread may be given the hart: nothing else is to be done with it. */
+ALWAYS_INLINE bool may_run(const struct thread *thread)
 {
-    uint32_t priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
-    uint32_t ready = atomic_load_explicit(&hart->ready_mask, memory_order_relaxed);
     return atomic_load_explicit(&thread->pending, memory_order_relaxed) == 0 &&
-           atomic_load_explicit(&thread->deadline.hart, memory_order_relaxed) == NULL &&
-           ready >> priority >> 1 == 0;
+           atomic_load_explicit(&thread->deadline.hart, memory_order_relaxed) == NULL;
 }
 
-/* True if the thread may wait on the short way until then. Who is not on this hart's list yet goes the
- * long way once, and is then. */
+/* True if the running thread may wait on the short way until then: the hart looks at its deadline
+ * when its clock fires. Never for a poll, since no clock is set to 0. Who is not on this hart's list
+ * yet goes the long way once, and is then. */
 ALWAYS_INLINE bool may_wait_until(const struct hart *hart, const struct thread *self,
                                   uint64_t deadline)
 {
-    return deadline == SK_DEADLINE_NEVER ||
-           (atomic_load_explicit(&self->lazy_hart, memory_order_relaxed) == hart &&
-            deadline >= hart->armed_ns && deadline != SK_DEADLINE_POLL);
-}
-
-/* Takes the first thread out of a list of parked ones, or the caller (NULL) out of its call. The lock
- * is held; whoever else looks at the wait takes the same one. */
-ALWAYS_INLINE void unwait(struct list_node *head, struct thread *thread)
-{
-    if (head != NULL) {
-        struct list_node *next = thread->wait.link.next;
-        head->next = next;
-        next->prev = head;
-        list_init(&thread->wait.link);
-    }
-    store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER);
-    store_relaxed(&thread->wait.lock, NULL);
+    return deadline >= hart->armed_ns &&
+           atomic_load_explicit(&self->lazy_hart, memory_order_relaxed) == hart;
 }
 
 /* Blocks the running thread; the lock is held. Its registers are saved, its FPU state too. Only this
- * hart looks at its lazy deadline. */
+ * hart looks at its lazy deadline, so no order is needed. */
 ALWAYS_INLINE void await(struct thread *self, struct spinlock *lock, uint64_t deadline,
                          void (*cancel)(struct thread *, status_t))
 {
-    store_relaxed(&self->state, THREAD_BLOCKED);
-    self->reply_status = SK_OK;
     self->wait.cancel = cancel;
     store_relaxed(&self->wait.sequence, self->wait.sequence + 1);
     store_relaxed(&self->lazy_ns, deadline);
     store_relaxed(&self->wait.lock, lock);
 }
 
-/* The partner runs on this hart in place of the running thread, on the rest of its turn. */
-ALWAYS_INLINE struct thread *hand_over(struct hart *hart, struct thread *from, struct thread *to)
+/* The end of a short way that works: `to` runs on this hart in place of `from`, on the rest of its
+ * turn. Lets go of the locks; `second` may be NULL. */
+ALWAYS_INLINE void hand_over(struct hart *hart, struct thread *from, struct thread *to,
+                             struct spinlock *first, struct spinlock *second)
 {
-    store_relaxed(&to->state, THREAD_RUNNING);
-    to->hart = hart;
+    store_relaxed(&to->wait.lock, NULL);
     hart->current = to;
-    /* As in trap_syscall: a kill that came before the wait was there to be cancelled. */
+    mmu_switch_begin(&to->process->space.arch);
+    /* One fence for three orders: all that was done before the locks are free; the wait before the
+     * look at a kill (as in trap_syscall_end: one that came earlier is cancelled here); this hart's
+     * presence in the space before the look at its flushes. */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&from->pending, memory_order_relaxed) & THREAD_PENDING_KILL) {
+    if (second != NULL) {
+        lock_release_fenced(second);
+    }
+    lock_release_fenced(first);
+    if (unlikely(atomic_load_explicit(&from->pending, memory_order_relaxed) &
+                 THREAD_PENDING_KILL)) {
         wait_cancel(from, WAIT_ANY, SK_TIMED_OUT);
     }
-    mmu_switch(&to->process->space.arch);
-    return to;
+    mmu_switch_end(&to->process->space.arch);
 }
 
 /* The wait set whose parked threads get this endpoint's messages, locked; NULL: none has any. */
@@ -131,11 +122,19 @@ ALWAYS_INLINE struct member *member_parked(struct endpoint *endpoint)
     return NULL;
 }
 
-/* The long way finds its arguments in the frame. Never inlined: it is the rare case. */
-static __attribute__((noinline)) struct thread *long_way(uint64_t handle, uint64_t info,
-                                                         uint64_t word0, uint64_t word1,
-                                                         uint64_t word2, uint64_t word3,
-                                                         uint64_t deadline, uint64_t token)
+/* The first parked thread of a list leaves it. The lock is held. */
+ALWAYS_INLINE void unpark_first(struct list_node *parked, struct thread *thread)
+{
+    struct list_node *next = thread->wait.link.next;
+    parked->next = next;
+    next->prev = parked;
+    list_init(&thread->wait.link);
+}
+
+/* The long way finds its arguments in the frame. */
+static RARELY struct thread *long_way(uint64_t handle, uint64_t info, uint64_t word0,
+                                      uint64_t word1, uint64_t word2, uint64_t word3,
+                                      uint64_t deadline, uint64_t number)
 {
     struct hart *hart = cpu_hart();
     struct thread *self = hart->current;
@@ -148,19 +147,20 @@ static __attribute__((noinline)) struct thread *long_way(uint64_t handle, uint64
     arg[4] = word2;
     arg[5] = word3;
     arg[6] = deadline;
-    self->frame.extra[5] = token;
+    arg[7] = number;
     return trap_syscall(self);
 }
 
-struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_t word1,
-                         uint64_t word2, uint64_t word3, uint64_t deadline)
+/* `registers`: the message has nothing but its words. */
+ALWAYS_INLINE struct thread *call(bool registers, uint64_t handle, uint64_t info, uint64_t word0,
+                                  uint64_t word1, uint64_t word2, uint64_t word3, uint64_t deadline)
 {
     struct hart *hart = cpu_hart();
     struct thread *self = hart->current;
     struct glance glance;
     if (atomic_load_explicit(&hart->attention, memory_order_relaxed) ||
-        !glance_at(self->process, (handle_t)handle, &glance) ||
-        glance.object->type != SK_TYPE_ENDPOINT || !may_wait_until(hart, self, deadline)) {
+        !glance_at(self->process, handle, &glance) || glance.object->type != SK_TYPE_ENDPOINT ||
+        !may_wait_until(hart, self, deadline)) {
         goto not_now;
     }
     struct endpoint *endpoint = endpoint_from_object(glance.object);
@@ -177,7 +177,7 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
         goto unlock;
     }
     if (list_empty(parked)) {
-        struct member *member = list_empty(&peer->inbox) ? member_parked(peer) : NULL;
+        struct member *member = peer->shows == 0 ? member_parked(peer) : NULL;
         if (member == NULL) {
             goto unlock;
         }
@@ -186,25 +186,25 @@ struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_
         key = member->key;
     }
     struct thread *server = list_first(parked, struct thread, wait.link);
-    if (!may_take_over(hart, server) ||
+    /* A server whose own priority is lower has to be lent the caller's. One that is as high may take
+     * over: nobody in the queue is more urgent than the caller. */
+    if (!may_run(server) || server->reply_status != SK_OK ||
         __atomic_load_n(&server->base_priority, __ATOMIC_RELAXED) <
             atomic_load_explicit(&self->priority, memory_order_relaxed)) {
-        /* What others lend it may end before this call does: ours must be lent as well. */
+        goto unlock;
+    }
+    if (!registers && !message_pass_quickly(self, server, info, endpoint->channel)) {
         goto unlock;
     }
     /* Point of no return. */
-    fpu_leave(&self->frame, &self->fpu);
-    unwait(parked, server);
-    if (set_lock != NULL) {
-        lock_release(set_lock);
-    }
-    self->call.sequence++;
+    fpu_leave(&hart->arch, &self->fpu);
+    unpark_first(parked, server);
     store_relaxed(&self->call.server, server->process);
-    const uint64_t words[4] = {word0, word1, word2, word3};
-    message_result(server, info | SK_INFO_CALL, words, call_token(self), key);
+    self->reply_status = SK_OK;
     await(self, lock, deadline, call_cancel_served);
-    lock_release(lock);
-    return hand_over(hart, self, server);
+    hand_over(hart, self, server, lock, set_lock);
+    return cpu_enter_message(server, info | SK_INFO_CALL, word0, word1, word2, word3,
+                             call_token(self), key);
 
 unlock:
     if (set_lock != NULL) {
@@ -212,7 +212,19 @@ unlock:
     }
     lock_release(lock);
 not_now:
-    return long_way(handle, info, word0, word1, word2, word3, deadline, SK_TOKEN_NONE);
+    return long_way(handle, info, word0, word1, word2, word3, deadline, SK_SYS_channel_call);
+}
+
+struct thread *trap_call(uint64_t handle, uint64_t info, uint64_t word0, uint64_t word1,
+                         uint64_t word2, uint64_t word3, uint64_t deadline)
+{
+    return call(true, handle, info, word0, word1, word2, word3, deadline);
+}
+
+struct thread *trap_call_long(uint64_t handle, uint64_t info, uint64_t word0, uint64_t word1,
+                              uint64_t word2, uint64_t word3, uint64_t deadline)
+{
+    return call(false, handle, info, word0, word1, word2, word3, deadline);
 }
 
 /* Where the server parks after its reply: the wait's lock and list, taken if it is not `held`. */
@@ -225,16 +237,15 @@ ALWAYS_INLINE bool berth_find(struct thread *self, uint64_t handle, struct spinl
                               struct berth *berth)
 {
     struct glance glance;
-    if (!glance_at(self->process, (handle_t)handle, &glance)) {
+    if (!glance_at(self->process, handle, &glance)) {
         return false;
     }
     if (glance.object->type == SK_TYPE_ENDPOINT) {
         struct endpoint *endpoint = endpoint_from_object(glance.object);
-        berth->lock = held;
+        berth->lock = NULL;
         berth->list = &endpoint->receivers;
         return endpoint->object.lock == held && glance_holds(&glance, SK_RIGHT_READ) &&
-               list_empty(&endpoint->inbox) && !endpoint->closed &&
-               !endpoint_peer(endpoint)->closed;
+               endpoint->shows == 0;
     }
     if (glance.object->type != SK_TYPE_WAITSET) {
         return false;
@@ -245,15 +256,16 @@ ALWAYS_INLINE bool berth_find(struct thread *self, uint64_t handle, struct spinl
     if (!lock_try(berth->lock)) {
         return false;
     }
-    if (glance_holds(&glance, SK_RIGHT_READ) && list_empty(&waitset->ready) && !waitset->orphaned) {
+    if (glance_holds(&glance, SK_RIGHT_READ) && list_empty(&waitset->ready)) {
         return true;
     }
     lock_release(berth->lock);
     return false;
 }
 
-struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0, uint64_t word1,
-                                  uint64_t word2, uint64_t word3, uint64_t deadline, uint64_t token)
+ALWAYS_INLINE struct thread *reply_receive(bool registers, uint64_t handle, uint64_t info,
+                                           uint64_t word0, uint64_t word1, uint64_t word2,
+                                           uint64_t word3, uint64_t deadline, uint64_t token)
 {
     struct hart *hart = cpu_hart();
     struct thread *self = hart->current;
@@ -262,35 +274,52 @@ struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0
         !may_wait_until(hart, self, deadline)) {
         goto not_now;
     }
-    struct spinlock *lock = atomic_load_explicit(&caller->wait.lock, memory_order_acquire);
-    if (lock == NULL || lock->level != LOCK_OBJECT) {
+    /* Only a hint until the lock is held: it may even be another kind of lock by now. */
+    struct spinlock *lock = atomic_load_explicit(&caller->wait.lock, memory_order_relaxed);
+    if (lock == NULL || !lock_try(lock)) {
         goto not_now;
     }
     struct berth berth;
-    if (!lock_try(lock)) {
-        goto not_now;
-    }
     if (atomic_load_explicit(&caller->wait.lock, memory_order_relaxed) != lock ||
-        caller->call.server != self->process || call_token(caller) != token ||
-        caller->call.donee != NULL || !may_take_over(hart, caller) ||
+        __atomic_load_n(&caller->call.server, __ATOMIC_RELAXED) != self->process ||
+        call_token(caller) != token || caller->call.donee != NULL || !may_run(caller) ||
+        atomic_load_explicit(&caller->priority, memory_order_relaxed) <
+            atomic_load_explicit(&hart->ready_top, memory_order_relaxed) ||
         !berth_find(self, handle, lock, &berth)) {
-        lock_release(lock);
-        goto not_now;
+        goto unlock;
+    }
+    if (!registers && !message_pass_quickly(self, caller, info, NULL)) {
+        if (berth.lock != NULL) {
+            lock_release(berth.lock);
+        }
+        goto unlock;
     }
     /* Point of no return. */
-    fpu_leave(&self->frame, &self->fpu);
+    fpu_leave(&hart->arch, &self->fpu);
     store_relaxed(&caller->call.server, NULL);
-    unwait(NULL, caller);
-    const uint64_t words[4] = {word0, word1, word2, word3};
-    message_result(caller, info, words, SK_TOKEN_NONE, 0);
     list_append(berth.list, &self->wait.link);
-    await(self, berth.lock, deadline, receive_cancelled);
-    if (berth.lock != lock) {
-        lock_release(berth.lock);
-    }
-    lock_release(lock);
-    return hand_over(hart, self, caller);
+    self->reply_status = SK_OK;
+    await(self, berth.lock != NULL ? berth.lock : lock, deadline, receive_cancelled);
+    hand_over(hart, self, caller, lock, berth.lock);
+    return cpu_enter_message(caller, info, word0, word1, word2, word3, SK_TOKEN_NONE, 0);
 
+unlock:
+    lock_release(lock);
 not_now:
-    return long_way(handle, info, word0, word1, word2, word3, deadline, token);
+    self->frame.extra[MESSAGE_TOKEN] = token;
+    return long_way(handle, info, word0, word1, word2, word3, deadline,
+                    SK_SYS_channel_reply_receive);
+}
+
+struct thread *trap_reply_receive(uint64_t handle, uint64_t info, uint64_t word0, uint64_t word1,
+                                  uint64_t word2, uint64_t word3, uint64_t deadline, uint64_t token)
+{
+    return reply_receive(true, handle, info, word0, word1, word2, word3, deadline, token);
+}
+
+struct thread *trap_reply_receive_long(uint64_t handle, uint64_t info, uint64_t word0,
+                                       uint64_t word1, uint64_t word2, uint64_t word3,
+                                       uint64_t deadline, uint64_t token)
+{
+    return reply_receive(false, handle, info, word0, word1, word2, word3, deadline, token);
 }

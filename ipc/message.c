@@ -22,13 +22,6 @@
 _Atomic uint64_t message_live;
 static struct cache message_cache = CACHE_INIT("message", struct message);
 
-/* The registers of <skerry/ipc.h>. */
-#define OUT_BYTES 0
-#define OUT_HANDLES 1
-#define IN_BYTES 2
-#define IN_ROOM 3
-#define IN_HANDLES 4
-
 /* A handle to this channel in its own message would keep it alive for ever. */
 static bool names_channel(const struct outgoing *out, uint32_t count, const struct channel *channel)
 {
@@ -41,12 +34,11 @@ static bool names_channel(const struct outgoing *out, uint32_t count, const stru
     return false;
 }
 
-status_t outgoing_prepare(struct thread *self, struct outgoing *out, handle_t *handles,
-                          const struct channel *channel)
+status_t outgoing_prepare(struct thread *self, uint64_t info, const uint64_t *words,
+                          struct outgoing *out, handle_t *handles, const struct channel *channel)
 {
     struct arch_frame *frame = &self->frame;
     struct address_space *space = &self->process->space;
-    uint64_t info = frame->arg[1];
     uint32_t length = SK_INFO_LENGTH(info), count = SK_INFO_HANDLES(info);
     if ((info & ~(uint64_t)INFO_MASK) != 0) {
         return SK_INVALID_ARGS;
@@ -54,10 +46,11 @@ status_t outgoing_prepare(struct thread *self, struct outgoing *out, handle_t *h
     if (length > SK_MESSAGE_BYTES_MAX || count > SK_MESSAGE_HANDLES_MAX) {
         return SK_TOO_BIG;
     }
-    *out = (struct outgoing){.info = info, .words = &frame->arg[2]};
+    *out = (struct outgoing){.info = info, .words = words};
     if (length > REGISTER_BYTES) {
         unsigned char *bounce = cpu_hart()->bounce;
-        status_t status = space_copy_in(space, bounce, frame->extra[OUT_BYTES] + REGISTER_BYTES,
+        status_t status = space_copy_in(space, bounce,
+                                        frame->extra[MESSAGE_OUT_BYTES] + REGISTER_BYTES,
                                         length - REGISTER_BYTES);
         if (status != SK_OK) {
             return status;
@@ -67,7 +60,7 @@ status_t outgoing_prepare(struct thread *self, struct outgoing *out, handle_t *h
     if (count == 0) {
         return SK_OK;
     }
-    status_t status = space_copy_in(space, handles, frame->extra[OUT_HANDLES],
+    status_t status = space_copy_in(space, handles, frame->extra[MESSAGE_OUT_HANDLES],
                                     count * sizeof(handle_t));
     if (status == SK_OK) {
         status = handle_reserve(self->process, handles, count);
@@ -113,14 +106,14 @@ static status_t deliver_prepare(struct thread *to, const struct outgoing *out, h
 {
     struct arch_frame *frame = &to->frame;
     uint32_t length = SK_INFO_LENGTH(out->info), count = SK_INFO_HANDLES(out->info);
-    uint32_t room_bytes = frame->extra[IN_ROOM] & 0xffff;
-    uint32_t room_handles = frame->extra[IN_ROOM] >> 16 & 0xff;
+    uint32_t room_bytes = frame->extra[MESSAGE_IN_ROOM] & 0xffff;
+    uint32_t room_handles = frame->extra[MESSAGE_IN_ROOM] >> 16 & 0xff;
     if ((length > room_bytes && length > REGISTER_BYTES) || count > room_handles) {
         return SK_TOO_SMALL;
     }
     status_t status = SK_OK;
     if (length > REGISTER_BYTES) {
-        status = write_user(to, frame->extra[IN_BYTES] + REGISTER_BYTES, out->payload,
+        status = write_user(to, frame->extra[MESSAGE_IN_BYTES] + REGISTER_BYTES, out->payload,
                             length - REGISTER_BYTES);
     }
     if (status != SK_OK || count == 0) {
@@ -130,7 +123,7 @@ static status_t deliver_prepare(struct thread *to, const struct outgoing *out, h
     if (status != SK_OK) {
         return status;
     }
-    status = write_user(to, frame->extra[IN_HANDLES], handles, count * sizeof(handle_t));
+    status = write_user(to, frame->extra[MESSAGE_IN_HANDLES], handles, count * sizeof(handle_t));
     if (status != SK_OK) {
         handle_room_cancel(to->process, handles, count);
     }

@@ -5,6 +5,7 @@
 #include <ipc/call.h>
 #include <ipc/message.h>
 #include <ipc/waitset.h>
+#include <kernel/hart.h>
 #include <kernel/syscall.h>
 #include <kernel/syscalls.h>
 
@@ -39,19 +40,21 @@ status_t sys_channel_create(struct thread *self, struct capability job, handle_t
     return status;
 }
 
-status_t sys_channel_send(struct thread *self)
+struct syscall_return sys_channel_send(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
+                                       uint64_t in4, uint64_t in5, uint64_t in6)
 {
+    struct thread *self = cpu_hart()->current;
+    const uint64_t words[4] = {in2, in3, in4, in5};
     struct capability endpoint;
     handle_t handles[SK_MESSAGE_HANDLES_MAX];
     struct outgoing out;
-    handle_t handle = (handle_t)self->frame.arg[0];
-    status_t status = handle_get(self->process, handle, SK_TYPE_ENDPOINT, SK_RIGHT_WRITE,
+    status_t status = handle_get(self->process, (handle_t)in0, SK_TYPE_ENDPOINT, SK_RIGHT_WRITE,
                                  &endpoint);
     if (status != SK_OK) {
-        return syscall_finish(self, status, 0, 0);
+        return (struct syscall_return){status, 0};
     }
     struct endpoint *end = endpoint_from_object(endpoint.object);
-    status = outgoing_prepare(self, &out, handles, end->channel);
+    status = outgoing_prepare(self, in1, words, &out, handles, end->channel);
     if (status == SK_OK) {
         status = channel_send(end, &out, self->process->job);
         if (status != SK_OK) {
@@ -59,15 +62,13 @@ status_t sys_channel_send(struct thread *self)
         }
     }
     object_put(endpoint.object);
-    return syscall_finish(self, status, 0, 0);
+    return (struct syscall_return){status, 0};
 }
 
-/* Receives from the handle in a0. */
-static UNGUARDED status_t receive(struct thread *self)
+/* Receives from the handle. */
+static UNGUARDED status_t receive(struct thread *self, handle_t handle, uint64_t deadline)
 {
     struct capability source;
-    handle_t handle = (handle_t)self->frame.arg[0];
-    uint64_t deadline = self->frame.arg[6];
     status_t status = handle_get(self->process, handle, SK_TYPE_NONE, SK_RIGHT_READ, &source);
     if (status != SK_OK) {
         return finish(self, status);
@@ -83,18 +84,20 @@ static UNGUARDED status_t receive(struct thread *self)
     return finish(self, status);
 }
 
-status_t sys_channel_receive(struct thread *self)
+struct syscall_return sys_channel_receive(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
+                                          uint64_t in4, uint64_t in5, uint64_t in6)
 {
+    struct thread *self = cpu_hart()->current;
     self->reply_status = SK_OK;
-    return receive(self);
+    return (struct syscall_return){receive(self, (handle_t)in0, in6), 0};
 }
 
-status_t sys_channel_call(struct thread *self)
+static status_t call(struct thread *self, handle_t handle, uint64_t info, const uint64_t *words,
+                     uint64_t deadline)
 {
     struct capability endpoint;
     handle_t handles[SK_MESSAGE_HANDLES_MAX];
     struct outgoing out;
-    handle_t handle = (handle_t)self->frame.arg[0];
     self->reply_status = SK_OK;
     status_t status = handle_get(self->process, handle, SK_TYPE_ENDPOINT,
                                  SK_RIGHT_READ | SK_RIGHT_WRITE, &endpoint);
@@ -102,9 +105,9 @@ status_t sys_channel_call(struct thread *self)
         return finish(self, status);
     }
     struct endpoint *end = endpoint_from_object(endpoint.object);
-    status = outgoing_prepare(self, &out, handles, end->channel);
+    status = outgoing_prepare(self, info, words, &out, handles, end->channel);
     if (status == SK_OK) {
-        status = channel_call(self, end, &out, self->frame.arg[6]);
+        status = channel_call(self, end, &out, deadline);
         if (status != SYSCALL_BLOCKED) {
             outgoing_cancel(&out);
         }
@@ -113,14 +116,21 @@ status_t sys_channel_call(struct thread *self)
     return finish(self, status);
 }
 
-/* Answers with the outgoing message in the registers. */
-static UNGUARDED status_t reply(struct thread *self)
+struct syscall_return sys_channel_call(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
+                                       uint64_t in4, uint64_t in5, uint64_t in6)
+{
+    const uint64_t words[4] = {in2, in3, in4, in5};
+    return (struct syscall_return){call(cpu_hart()->current, (handle_t)in0, in1, words, in6), 0};
+}
+
+/* Answers the call that the token in the frame names. */
+static UNGUARDED status_t reply(struct thread *self, uint64_t info, const uint64_t *words)
 {
     handle_t handles[SK_MESSAGE_HANDLES_MAX];
     struct outgoing out;
-    status_t status = outgoing_prepare(self, &out, handles, NULL);
+    status_t status = outgoing_prepare(self, info, words, &out, handles, NULL);
     if (status == SK_OK) {
-        status = call_reply(self, self->frame.extra[5], &out);
+        status = call_reply(self, self->frame.extra[MESSAGE_TOKEN], &out);
         if (status != SK_OK) {
             outgoing_cancel(&out);
         }
@@ -128,13 +138,20 @@ static UNGUARDED status_t reply(struct thread *self)
     return status;
 }
 
-status_t sys_channel_reply(struct thread *self)
+struct syscall_return sys_channel_reply(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
+                                        uint64_t in4, uint64_t in5, uint64_t in6)
 {
-    return syscall_finish(self, reply(self), 0, 0);
+    const uint64_t words[4] = {in2, in3, in4, in5};
+    return (struct syscall_return){reply(cpu_hart()->current, in1, words), 0};
 }
 
-status_t sys_channel_reply_receive(struct thread *self)
+struct syscall_return sys_channel_reply_receive(uint64_t in0, uint64_t in1, uint64_t in2,
+                                                uint64_t in3, uint64_t in4, uint64_t in5,
+                                                uint64_t in6)
 {
-    self->reply_status = self->frame.extra[5] == SK_TOKEN_NONE ? SK_OK : reply(self);
-    return receive(self);
+    struct thread *self = cpu_hart()->current;
+    const uint64_t words[4] = {in2, in3, in4, in5};
+    bool owes = self->frame.extra[MESSAGE_TOKEN] != SK_TOKEN_NONE;
+    self->reply_status = owes ? reply(self, in1, words) : SK_OK;
+    return (struct syscall_return){receive(self, (handle_t)in0, in6), 0};
 }

@@ -165,9 +165,12 @@ static struct thread *lazy_pop(struct hart *hart, uint64_t now_ns, uint64_t *seq
     hart->lazy_next_ns = SK_DEADLINE_NEVER;
     list_for_each_safe(node, &hart->lazy) {
         struct thread *thread = container_of(node, struct thread, lazy_link);
-        /* The sequence first: a wait's end resets the time before the next wait counts on. */
+        /* The sequence first: a wait on another hart resets the time before it counts on. */
         *sequence = __atomic_load_n(&thread->wait.sequence, __ATOMIC_ACQUIRE);
         uint64_t when_ns = atomic_load_explicit(&thread->lazy_ns, memory_order_acquire);
+        if (atomic_load_explicit(&thread->wait.lock, memory_order_relaxed) == NULL) {
+            when_ns = SK_DEADLINE_NEVER; /* what is left of a wait that is over */
+        }
         if (when_ns <= now_ns) {
             lazy_unlink(thread);
             return thread;
@@ -211,7 +214,8 @@ uint64_t deadline_next(void)
 
 void deadline_lazy_join(struct hart *hart, struct thread *thread)
 {
-    if (atomic_load_explicit(&thread->lazy_hart, memory_order_acquire) == NULL) {
+    if (atomic_load_explicit(&thread->lazy_hart, memory_order_acquire) != hart) {
+        deadline_lazy_leave(thread); /* another hart's, where it ran before */
         lock_acquire(&hart->timers_lock);
         list_append(&hart->lazy, &thread->lazy_link);
         store_relaxed(&thread->lazy_hart, hart);

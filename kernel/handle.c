@@ -6,6 +6,8 @@
  * Invariants: an entry that is USED or RESERVED owns one handle count and one reference; free
  * entries form one queue; generation is never 0. Tests: tests/host/kernel/test_handle.c.
  */
+#include <skerry/ipc.h>
+
 #include <arch/mmu.h>
 #include <kernel/handle.h>
 #include <kernel/page.h>
@@ -39,23 +41,31 @@ static struct handle_entry *entry_find(struct handle_table *table, handle_t hand
     return entry;
 }
 
-static uint32_t entry_next_free(const struct handle_entry *entry)
+/* What `rights` says of a free entry. */
+static uint32_t free_mark(uint32_t next)
 {
-    return entry->rights & INDEX_NONE;
+    return ENTRY_FREE | next << ENTRY_NEXT_SHIFT;
 }
 
-static void entry_free(struct handle_table *table, uint32_t index)
+static uint32_t entry_next_free(const struct handle_entry *entry)
 {
-    struct handle_entry *entry = entry_at(table, index);
-    uint32_t generation = entry->name >> HANDLE_INDEX_BITS;
-    generation = generation == GENERATION_MAX ? 1 : generation + 1;
-    store_relaxed(&entry->rights, ENTRY_FREE | INDEX_NONE);
-    store_relaxed(&entry->name, generation << HANDLE_INDEX_BITS | index);
+    return entry->rights >> ENTRY_NEXT_SHIFT;
+}
+
+static inline void entry_free(struct handle_table *table, struct handle_entry *entry)
+{
+    uint32_t name = entry->name + (1u << HANDLE_INDEX_BITS);
+    uint32_t index = index_of(name);
+    if (name >> HANDLE_INDEX_BITS > GENERATION_MAX) {
+        name = 1u << HANDLE_INDEX_BITS | index;
+    }
+    store_relaxed(&entry->rights, free_mark(INDEX_NONE));
+    store_relaxed(&entry->name, name);
     store_relaxed(&entry->object, NULL);
     if (table->free_last == INDEX_NONE) {
         table->free_first = index;
     } else {
-        store_relaxed(&entry_at(table, table->free_last)->rights, ENTRY_FREE | index);
+        store_relaxed(&entry_at(table, table->free_last)->rights, free_mark(index));
     }
     table->free_last = index;
     table->used--;
@@ -76,7 +86,7 @@ static status_t table_grow(struct handle_table *table)
     for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++) {
         uint32_t next = i + 1 < HANDLES_PER_PAGE ? first + i + 1 : INDEX_NONE;
         store_relaxed(&page[i].object, NULL);
-        store_relaxed(&page[i].rights, ENTRY_FREE | next);
+        store_relaxed(&page[i].rights, free_mark(next));
         store_relaxed(&page[i].name, 1u << HANDLE_INDEX_BITS | (first + i));
     }
     /* Who looks without the lock must not see what the frame held before. */
@@ -84,7 +94,7 @@ static status_t table_grow(struct handle_table *table)
     if (table->free_last == INDEX_NONE) {
         table->free_first = first;
     } else {
-        store_relaxed(&entry_at(table, table->free_last)->rights, ENTRY_FREE | first);
+        store_relaxed(&entry_at(table, table->free_last)->rights, free_mark(first));
     }
     table->free_last = first + HANDLES_PER_PAGE - 1;
     return SK_OK;
@@ -140,7 +150,7 @@ bool handle_table_clear_step(struct handle_table *table, uint32_t most)
         }
         struct capability capability = {entry->object, entry->rights};
         lock_acquire(&table->lock);
-        entry_free(table, i);
+        entry_free(table, entry);
         lock_release(&table->lock);
         job_uncharge(table->job, BUDGET_HANDLES, 1);
         capability_drop(capability);
@@ -212,7 +222,7 @@ status_t handle_close(struct process *process, handle_t handle)
         return SK_BAD_HANDLE;
     }
     struct capability capability = {entry->object, entry->rights};
-    entry_free(table, index);
+    entry_free(table, entry);
     lock_release(&table->lock);
     job_uncharge(table->job, BUDGET_HANDLES, 1);
     capability_drop(capability);
@@ -293,7 +303,7 @@ void handle_take(struct process *process, const handle_t *handles, uint32_t coun
         struct handle_entry *entry = entry_find(table, handles[i], &index);
         ASSERT(entry != NULL && (entry->rights & ENTRY_RESERVED));
         capabilities[i] = (struct capability){entry->object, entry->rights & ~ENTRY_MARKS};
-        entry_free(table, index);
+        entry_free(table, entry);
     }
     lock_release(&table->lock);
     job_uncharge(table->job, BUDGET_HANDLES, count);
@@ -351,9 +361,68 @@ void handle_room_cancel(struct process *process, const handle_t *handles, uint32
     struct handle_table *table = &process->handles;
     lock_acquire(&table->lock);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t index = index_of(handles[i]);
-        entry_free(table, index);
+        entry_free(table, entry_at(table, index_of(handles[i])));
     }
     lock_release(&table->lock);
     job_uncharge(table->job, BUDGET_HANDLES, count);
+}
+
+/* True if so many entries are free; a table is not made larger for a pass. */
+static bool has_free(struct handle_table *table, uint32_t count)
+{
+    uint32_t index = table->free_first;
+    while (index != INDEX_NONE && --count > 0) {
+        index = entry_next_free(entry_at(table, index));
+    }
+    return index != INDEX_NONE;
+}
+
+/* Moves what an entry holds into the next free one of `to`; its name there. */
+static handle_t entry_move(struct handle_table *from, struct handle_entry *source,
+                           struct handle_table *to)
+{
+    struct handle_entry *target = entry_at(to, to->free_first);
+    to->free_first = entry_next_free(target);
+    if (to->free_first == INDEX_NONE) {
+        to->free_last = INDEX_NONE;
+    }
+    to->used++;
+    store_relaxed(&target->object, source->object);
+    store_release(&target->rights, source->rights & ~ENTRY_RESERVED);
+    entry_free(from, source);
+    return target->name;
+}
+
+bool handle_pass(struct handle_table *from, struct handle_table *to, uint32_t count,
+                 const handle_t *given, handle_t *taken, const struct spinlock *but_not)
+{
+    struct handle_entry *source[SK_MESSAGE_HANDLES_MAX];
+    uint32_t marked = 0, index;
+    for (; marked < count; marked++) {
+        handle_t name = __atomic_load_n(&given[marked], __ATOMIC_RELAXED);
+        struct handle_entry *entry = entry_find(from, name, &index);
+        if (entry == NULL ||
+            (entry->rights & (ENTRY_RESERVED | SK_RIGHT_TRANSFER)) != SK_RIGHT_TRANSFER ||
+            entry->object->lock == but_not) {
+            break;
+        }
+        store_relaxed(&entry->rights, entry->rights | ENTRY_RESERVED); /* not twice */
+        source[marked] = entry;
+    }
+    /* Handles that stay within a job change no charge. */
+    bool charges = from->job != to->job;
+    if (marked < count || !has_free(to, count) ||
+        (charges && job_charge(to->job, BUDGET_HANDLES, count) != SK_OK)) {
+        while (marked-- > 0) {
+            store_relaxed(&source[marked]->rights, source[marked]->rights & ~ENTRY_RESERVED);
+        }
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        taken[i] = entry_move(from, source[i], to);
+    }
+    if (charges) {
+        job_uncharge(from->job, BUDGET_HANDLES, count);
+    }
+    return true;
 }

@@ -57,22 +57,3 @@ void lock_check_none_held(void)
     ASSERT(cpu_hart()->held_count == 0);
 }
 #endif
-
-void lock_pair_acquire(struct spinlock *a, struct spinlock *b)
-{
-    struct spinlock *first = a < b ? a : b;
-    struct spinlock *second = a < b ? b : a;
-    lock_acquire(first);
-    if (first != second) {
-        lock_check_acquire(second, true);
-        lock_take(second);
-    }
-}
-
-void lock_pair_release(struct spinlock *a, struct spinlock *b)
-{
-    lock_release(a);
-    if (a != b) {
-        lock_release(b);
-    }
-}

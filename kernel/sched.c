@@ -66,12 +66,19 @@ static uint32_t priority_of(const struct thread *thread)
 }
 
 /* Run queue lock held. */
+static void mask_set(struct hart *hart, uint32_t mask)
+{
+    store_relaxed(&hart->ready_mask, mask);
+    store_relaxed(&hart->ready_top, highest(mask));
+}
+
+/* Run queue lock held. */
 static void queue_insert(struct hart *hart, struct thread *thread)
 {
     uint32_t priority = priority_of(thread);
     list_append(&hart->ready[priority], &thread->run_link);
     thread->hart = hart;
-    store_relaxed(&hart->ready_mask, mask_of(hart) | 1u << priority);
+    mask_set(hart, mask_of(hart) | 1u << priority);
     atomic_fetch_add_explicit(&hart->ready_count, 1, memory_order_relaxed);
     store_relaxed(&hart->attention, true);
 }
@@ -82,8 +89,7 @@ static void queue_remove(struct hart *hart, struct thread *thread)
     uint32_t priority = priority_of(thread);
     list_remove(&thread->run_link);
     if (list_empty(&hart->ready[priority])) {
-        uint32_t mask = mask_of(hart) & ~(1u << priority);
-        store_relaxed(&hart->ready_mask, mask);
+        mask_set(hart, mask_of(hart) & ~(1u << priority));
     }
     atomic_fetch_sub_explicit(&hart->ready_count, 1, memory_order_relaxed);
 }
@@ -130,7 +136,7 @@ void sched_leave(struct thread *thread)
     struct hart *hart = cpu_hart();
     ASSERT(hart->current == thread);
     account(hart, thread);
-    fpu_leave(&thread->frame, &thread->fpu);
+    fpu_leave(&hart->arch, &thread->fpu);
     hart->current = NULL;
     sched_attention();
 }
@@ -160,11 +166,12 @@ static struct thread *queue_take(struct hart *from, struct hart *self)
     struct thread *thread = NULL;
     lock_acquire(&from->runqueue_lock);
     if (mask_of(from) != 0) {
-        struct list_node *head = &from->ready[highest(mask_of(from))];
+        struct list_node
+            *head = &from->ready[atomic_load_explicit(&from->ready_top, memory_order_relaxed)];
         thread = list_first(head, struct thread, run_link);
         queue_remove(from, thread);
         thread->hart = self;
-        store_relaxed(&thread->state, THREAD_RUNNING);
+        store_relaxed(&thread->state, THREAD_ACTIVE);
     }
     lock_release(&from->runqueue_lock);
     return thread;
@@ -224,6 +231,7 @@ static void arm_clock(struct hart *hart, uint64_t turn_end_ns)
 {
     uint64_t next_ns = deadline_next();
     next_ns = turn_end_ns < next_ns ? turn_end_ns : next_ns;
+    next_ns = next_ns == SK_DEADLINE_POLL ? 1 : next_ns; /* no wait of the short way is a poll */
     if (next_ns < hart->armed_ns) {
         hart->armed_ns = next_ns;
         clock_arm(clock_ns_to_ticks(next_ns));
@@ -282,6 +290,15 @@ static bool has_chores(const struct hart *hart)
            !list_empty(&hart->reaper);
 }
 
+static void space_enter(const struct hart *hart, struct arch_space *space)
+{
+    if (hart->arch.space != space) {
+        mmu_switch_begin(space);
+        atomic_thread_fence(memory_order_seq_cst);
+        mmu_switch_end(space);
+    }
+}
+
 struct thread *kernel_exit(void)
 {
     struct hart *hart = cpu_hart();
@@ -296,7 +313,7 @@ struct thread *kernel_exit(void)
         log_tell_console();
         struct thread *thread = choose(hart);
         if (thread == NULL) {
-            mmu_switch(NULL); /* the reaper may be waiting for this hart to leave a space */
+            mmu_leave_user(); /* the reaper may be waiting for this hart to leave a space */
             if (!more) {
                 idle(hart);
             }
@@ -312,7 +329,8 @@ struct thread *kernel_exit(void)
             sched_attention();
         }
         arm_clock(hart, turn_end(hart, thread, more));
-        mmu_switch(&thread->process->space.arch);
+        space_enter(hart, &thread->process->space.arch);
+        fpu_arrive(&thread->fpu);
         return thread;
     }
 }

@@ -28,39 +28,41 @@ void syscall_result(struct thread *thread, status_t status, uint64_t value0, uin
     frame->extra[1] = 0;
 }
 
-status_t syscall_finish(struct thread *self, status_t status, uint64_t value0, uint64_t value1)
+struct syscall_return syscall_return2(struct thread *self, status_t status, uint64_t value0,
+                                      uint64_t value1)
 {
-    if (status <= SK_OK) {
-        syscall_result(self, status, value0, value1);
+    if (status != SK_OK) {
+        return (struct syscall_return){status, 0};
     }
-    return status;
+    syscall_result(self, SK_OK, value0, value1);
+    return (struct syscall_return){SYSCALL_DONE, 0};
 }
 
-static void dispatch(struct thread *thread, uint64_t number)
+struct thread *trap_syscall_end(int64_t status, uint64_t value, struct thread *self)
 {
-    if (number >= SK_SYS_COUNT || syscall_table[number].handler == NULL) {
-        syscall_result(thread, SK_BAD_SYSCALL, 0, 0);
-        return;
-    }
-    if (syscall_table[number].handler(thread) == SYSCALL_BLOCKED) {
+    if (status <= SK_OK) {
+        syscall_result(self, (status_t)status, value, 0);
+    } else if (status == SYSCALL_BLOCKED) {
         /* A kill that came before the wait was there to be cancelled. Thread memory keeps its type,
          * so this look is safe even if the thread has ended by now. */
         atomic_thread_fence(memory_order_seq_cst);
-        if (atomic_load(&thread->pending) & THREAD_PENDING_KILL) {
-            wait_cancel(thread, WAIT_ANY, SK_TIMED_OUT);
+        if (atomic_load(&self->pending) & THREAD_PENDING_KILL) {
+            wait_cancel(self, WAIT_ANY, SK_TIMED_OUT);
         }
     }
+    bool attention = atomic_load_explicit(&cpu_hart()->attention, memory_order_relaxed);
+    return attention ? kernel_exit() : self;
 }
 
-struct thread *trap_syscall(struct thread *thread)
+struct thread *trap_syscall(struct thread *self)
 {
-    struct hart *hart = cpu_hart();
-    hart->system_calls++;
-    dispatch(thread, frame_number(&thread->frame));
-    if (!atomic_load_explicit(&hart->attention, memory_order_relaxed)) {
-        return thread;
-    }
-    return kernel_exit();
+    const uint64_t *in = self->frame.arg;
+    uint64_t number = frame_number(&self->frame);
+    const struct syscall_entry
+        *entry = &syscall_table[number < SK_SYS_COUNT ? number : SK_SYS_COUNT];
+    cpu_hart()->system_calls++;
+    struct syscall_return result = entry->handler(in[0], in[1], in[2], in[3], in[4], in[5], in[6]);
+    return trap_syscall_end(result.status, result.value, self);
 }
 
 /* One readable report of what ended a process; then it ends. */

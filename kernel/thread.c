@@ -51,7 +51,7 @@ static void wait_expired(struct deadline *deadline, uint64_t sequence)
     wait_cancel(thread, sequence, SK_TIMED_OUT);
 }
 
-/* Memory for a thread. Its slot and the sequence numbers of its waits and calls outlive it. */
+/* Memory for a thread. Its slot and the sequence number of its waits outlive it. */
 static struct thread *thread_alloc(void)
 {
     struct thread *thread = cache_alloc(&thread_cache);
@@ -65,9 +65,8 @@ static struct thread *thread_alloc(void)
             return NULL;
         }
     } while (!atomic_compare_exchange_weak(&thread_slot_count, &slot, slot + 1));
-    thread->token_slot = slot + 1;
+    thread->token_slot = slot;
     thread->wait.sequence = 1;
-    thread->call.sequence = 1;
     store_release(&thread_slots[slot], thread);
     return thread;
 }
@@ -312,9 +311,10 @@ void thread_info(struct thread *thread, struct sk_thread_info *info)
     uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
     info->id = thread->object.id;
     info->priority = atomic_load_explicit(&thread->priority, memory_order_relaxed);
-    info->state = state == THREAD_DEAD        ? 3
-                  : thread->suspend_count > 0 ? 2
-                                              : state == THREAD_BLOCKED;
+    info->state = state == THREAD_DEAD ? 3
+                  : thread->suspend_count > 0
+                      ? 2
+                      : atomic_load_explicit(&thread->wait.lock, memory_order_relaxed) != NULL;
     info->run_time_ns = thread->run_time_ns;
     lock_release(&thread->lock);
 }

@@ -15,7 +15,7 @@ void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *
 {
     struct wait *wait = &thread->wait;
     sched_leave(thread);
-    store_relaxed(&thread->state, THREAD_BLOCKED);
+    store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER); /* before the new sequence is seen */
     store_release(&wait->sequence, wait->sequence + 1);
     wait->cancel = cancel;
     if (head != NULL) {
@@ -35,7 +35,6 @@ void wait_end(struct thread *thread)
 {
     struct wait *wait = &thread->wait;
     list_remove(&wait->link);
-    store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER);
     store_release(&wait->lock, NULL);
     deadline_cancel(&thread->deadline);
 }

@@ -30,8 +30,9 @@ class Argument:
 
 
 class Call:
-    def __init__(self, number, name, ipc):
-        self.number, self.name, self.ipc = number, name, ipc
+    def __init__(self, number, name, marks):
+        self.number, self.name = number, name
+        self.ipc, self.waits = 'ipc' in marks, 'waits' in marks
         self.inputs, self.outputs, self.errors, self.text = [], [], [], []
 
     def all_errors(self):
@@ -53,9 +54,9 @@ def parse(path):
         if not words or line.startswith('#'):
             continue
         if words[0] == 'syscall' and not raw[0].isspace():
-            if len(words) < 3 or not words[1].isdigit():
-                fail(path, number, 'expected: syscall NUMBER NAME [ipc]')
-            calls.append(Call(int(words[1]), words[2], 'ipc' in words[3:]))
+            if len(words) < 3 or not words[1].isdigit() or not set(words[3:]) <= {'ipc', 'waits'}:
+                fail(path, number, 'expected: syscall NUMBER NAME [ipc] [waits]')
+            calls.append(Call(int(words[1]), words[2], words[3:]))
             continue
         if not calls:
             fail(path, number, 'text before the first syscall')
@@ -121,12 +122,16 @@ def handler_parameters(call):
     return parameters
 
 
+def registers(first=0):
+    return ', '.join(f'uint64_t in{i}' for i in range(first, 7))
+
+
 def prototypes(calls):
     lines = [WARNING, '#ifndef KERNEL_SYSCALLS_H', '#define KERNEL_SYSCALLS_H', '',
-             '#include <kernel/object.h>', '#include <kernel/thread.h>', '']
+             '#include <kernel/syscall.h>', '']
     for c in calls:
         if c.ipc:
-            lines.append(f'status_t sys_{c.name}(struct thread *self);')
+            lines.append(f'struct syscall_return sys_{c.name}({registers()});')
         else:
             parameters = ', '.join(['struct thread *self'] + handler_parameters(c))
             lines.append(f'status_t sys_{c.name}({parameters});')
@@ -134,11 +139,10 @@ def prototypes(calls):
 
 
 def dispatch_one(c):
-    lines = [f'static UNGUARDED status_t dispatch_{c.name}(struct thread *self)', '{']
     if c.ipc:
-        return lines + [f'    return sys_{c.name}(self);', '}', '']
-    if c.inputs:
-        lines.append('    const uint64_t *in = thread_arguments(self);')
+        return []
+    lines = [f'static UNGUARDED struct syscall_return dispatch_{c.name}({registers()})', '{',
+             '    struct thread *self = cpu_hart()->current;']
     handles = [(i, a) for i, a in enumerate(c.inputs) if a.is_handle]
     for _, a in handles:
         lines.append(f'    struct capability {a.name};')
@@ -149,14 +153,14 @@ def dispatch_one(c):
     for i, a in handles:
         kind = 'SK_TYPE_NONE' if a.types == ['any'] else 'SK_TYPE_' + a.types[0].upper()
         rights = ' | '.join('SK_RIGHT_' + r for r in a.rights) or '0'
-        lines.append(f'    status = handle_get(self->process, (handle_t)in[{i}], {kind}, {rights}, &{a.name});')
+        lines.append(f'    status = handle_get(self->process, (handle_t)in{i}, {kind}, {rights}, &{a.name});')
         lines.append('    if (status != SK_OK) {')
         lines.append(f'        goto {"fail_" + done[-1] if done else "out"};')
         lines.append('    }')
         done.append(a.name)
     values = ['self']
     for i, a in enumerate(c.inputs):
-        values.append(a.name if a.is_handle else f'({"uint32_t" if a.kind == "u32" else "uint64_t"})in[{i}]')
+        values.append(a.name if a.is_handle else f'({"uint32_t" if a.kind == "u32" else "uint64_t"})in{i}')
     values += ['&' + a.name for a in c.outputs]
     lines.append(f'    status = sys_{c.name}({", ".join(values)});')
     for name in reversed(done):
@@ -165,17 +169,29 @@ def dispatch_one(c):
         lines.append(f'    object_put({name}.object);')
     if done:
         lines.append('out:')
-    outs = ', '.join([a.name for a in c.outputs] + ['0'] * (2 - len(c.outputs)))
-    lines += [f'    return syscall_finish(self, status, {outs});', '}', '']
+    if len(c.outputs) == 2:
+        lines.append(f'    return syscall_return2(self, status, {c.outputs[0].name}, {c.outputs[1].name});')
+    else:
+        value = f'status == SK_OK ? {c.outputs[0].name} : 0' if c.outputs else '0'
+        lines.append(f'    return (struct syscall_return){{status, {value}}};')
+    lines += ['}', '']
     return lines
 
 
 def dispatch(calls):
-    lines = [WARNING, '#include <kernel/handle.h>', '#include <kernel/syscall.h>', '#include <kernel/syscalls.h>', '']
+    by_number = {c.number: c for c in calls}
+    last = calls[-1].number + 1  # what every number beyond the table stands for
+    lines = [WARNING, '#include <kernel/handle.h>', '#include <kernel/hart.h>', '#include <kernel/process.h>',
+             '#include <kernel/syscall.h>', '#include <kernel/syscalls.h>', '',
+             f'static struct syscall_return dispatch_none({registers()})', '{',
+             '    return (struct syscall_return){SK_BAD_SYSCALL, 0};', '}', '']
     for c in calls:
         lines += dispatch_one(c)
-    lines.append('const struct syscall_entry syscall_table[SK_SYS_COUNT] = {')
-    lines += [f'    [SK_SYS_{c.name}] = {{"{c.name}", dispatch_{c.name}}},' for c in calls]
+    lines.append('const struct syscall_entry syscall_table[SK_SYS_COUNT + 1] = {')
+    for number in range(last + 1):
+        c = by_number.get(number)
+        function = 'dispatch_none' if not c else f'sys_{c.name}' if c.ipc else f'dispatch_{c.name}'
+        lines.append(f'    [{number}] = {{{function}, {"true" if c and c.waits else "false"}}},')
     return lines + ['};']
 
 

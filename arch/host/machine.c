@@ -54,6 +54,21 @@ void frame_describe(const struct arch_frame *frame, char *text, size_t size)
     snprintf(text, size, "  pc %lx sp %lx\n", (unsigned long)frame->pc, (unsigned long)frame->sp);
 }
 
+struct thread *cpu_enter_message(struct thread *to, uint64_t info, uint64_t word0, uint64_t word1,
+                                 uint64_t word2, uint64_t word3, uint64_t token, uint64_t key)
+{
+    to->frame.arg[0] = SK_OK;
+    to->frame.arg[1] = info;
+    to->frame.arg[2] = word0;
+    to->frame.arg[3] = word1;
+    to->frame.arg[4] = word2;
+    to->frame.arg[5] = word3;
+    to->frame.arg[6] = token;
+    to->frame.extra[0] = key;
+    to->frame.extra[1] = SK_OK;
+    return to;
+}
+
 void fpu_init(struct arch_fpu *fpu)
 {
     fpu->saves = 0;

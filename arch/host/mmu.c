@@ -204,7 +204,7 @@ void mmu_protect(struct arch_space *space, vaddr_t va, uint64_t pages, uint32_t 
     }
 }
 
-bool mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa)
+bool host_mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa)
 {
     const uint64_t *entry = find(space, va);
     if (entry == NULL || !entry_allows(*entry, prot)) {
@@ -269,6 +269,11 @@ void host_mmu_switch(struct arch_space *space)
             space->seen[hart->number] = generation;
         }
     }
+}
+
+void mmu_leave_user(void)
+{
+    host_mmu_switch(NULL);
 }
 
 /* What the hart believes of a page; it looks at the tables only if it has no belief yet. Its mutex is

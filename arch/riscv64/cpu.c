@@ -19,12 +19,18 @@
 #include <arch/irq.h>
 #include <arch_impl/offsets.h>
 #include <kernel/hart.h>
+#include <kernel/syscall.h>
 #include <kernel/thread.h>
 #include <skerry/ipc.h>
 #include <skerry/syscall_numbers.h>
 
 _Static_assert(SYSTEM_CALL_CALL == SK_SYS_channel_call, "trap.S");
 _Static_assert(SHORT_MESSAGE_BYTES == SK_MESSAGE_REGISTER_BYTES, "trap.S");
+_Static_assert(SYSTEM_CALL_COUNT == SK_SYS_COUNT, "trap.S");
+_Static_assert(sizeof(struct syscall_entry) == 16, "trap.S");
+_Static_assert(offsetof(struct syscall_entry, waits) == 8, "trap.S");
+_Static_assert(offsetof(struct hart, attention) == HART_ATTENTION, "trap.S");
+_Static_assert(offsetof(struct hart, system_calls) == HART_SYSTEM_CALLS, "trap.S");
 _Static_assert(SYSTEM_CALL_REPLY_RECEIVE == SK_SYS_channel_reply_receive, "trap.S");
 _Static_assert(offsetof(struct hart, current) == HART_CURRENT, "trap.S");
 _Static_assert(offsetof(struct hart, stack_top) == HART_STACK_TOP, "trap.S");
@@ -39,7 +45,13 @@ _Static_assert(offsetof(struct arch_frame, saved) == FRAME_S0, "trap.S");
 _Static_assert(offsetof(struct arch_frame, arg) == FRAME_A0, "trap.S");
 _Static_assert(offsetof(struct arch_frame, extra) == FRAME_T0, "trap.S");
 _Static_assert(offsetof(struct arch_frame, full) == FRAME_FULL, "trap.S");
-_Static_assert(offsetof(struct arch_fpu, fcsr) == 256, "trap.S");
+_Static_assert(offsetof(struct arch_fpu, fcsr) == FPU_FCSR, "trap.S");
+_Static_assert(offsetof(struct arch_fpu, hart) == FPU_HART, "trap.S");
+_Static_assert(offsetof(struct arch_fpu, eager) == FPU_EAGER, "trap.S");
+_Static_assert(offsetof(struct thread, fpu) == THREAD_FPU, "trap.S");
+_Static_assert(offsetof(struct hart, arch.fpu) == HART_FPU, "trap.S");
+_Static_assert(offsetof(struct hart, arch.fpu_on) == HART_FPU_ON, "trap.S");
+_Static_assert(SSTATUS_FS_DIRTY == SSTATUS_FS, "trap.S");
 _Static_assert(offsetof(struct kernel_trap, pc) == KERNEL_TRAP_PC, "trap.S");
 _Static_assert(offsetof(struct kernel_trap, x) == KERNEL_TRAP_X1, "trap.S");
 _Static_assert(sizeof(struct kernel_trap) == KERNEL_TRAP_BYTES, "trap.S");
@@ -98,31 +110,24 @@ void fpu_forget(struct arch_fpu *fpu)
     fpu->hart = NULL;
 }
 
-void fpu_save(struct arch_fpu *fpu)
+void fpu_load(struct arch_fpu *fpu)
 {
-    if ((csr_read(sstatus) & SSTATUS_FS) == SSTATUS_FS_DIRTY) {
-        fpu_store_registers(fpu);
+    if (!cpu_hart()->arch.fpu_on) {
+        fpu_turn_on(fpu);
     }
-    csr_clear(sstatus, SSTATUS_FS);
 }
 
 bool fpu_enable(struct arch_fpu *fpu)
 {
-    if ((csr_read(sstatus) & SSTATUS_FS) != 0) {
+    if (cpu_hart()->arch.fpu_on) {
         return false;
     }
-    struct hart *hart = cpu_hart();
     csr_set(sstatus, SSTATUS_FS);
     if ((csr_read(sstatus) & SSTATUS_FS) == 0) {
         return false; /* this hart has no FPU */
     }
-    if (hart->arch.fpu != fpu || fpu->hart != hart) {
-        fpu_load_registers(fpu);
-        hart->arch.fpu = fpu;
-        fpu->hart = hart;
-    }
     csr_clear(sstatus, SSTATUS_FS);
-    csr_set(sstatus, SSTATUS_FS_CLEAN);
+    fpu_load(fpu);
     return true;
 }
 

@@ -20,8 +20,8 @@ struct kernel_trap {
 /* trap.S */
 void secondary_start(void);
 uint64_t csr_probe_stimecmp(void);
-void fpu_store_registers(struct arch_fpu *fpu);
-void fpu_load_registers(const struct arch_fpu *fpu);
+/* The unit is off and is turned on, its registers loaded unless they are there still. fpu.S */
+void fpu_turn_on(struct arch_fpu *fpu);
 
 /* trap.c */
 extern const struct kernel_trap *kernel_trap_reported; /* NULL: no such trap yet */

@@ -3,7 +3,7 @@
 #ifndef ARCH_RISCV64_KERNEL_MAP_H
 #define ARCH_RISCV64_KERNEL_MAP_H
 
-#include "pte.h"
+#include <arch_impl/pte.h>
 
 /* Called by start.S with translation off. Maps the image, the boot stack, and the device tree at
  * `tree_pa` in the direct map; returns satp. */

@@ -4,10 +4,10 @@
  *
  * A space owns an ASID while it lives. Where there is none left, or the hardware has none, the space
  * uses ASID 0, which is flushed at every switch. A flush reaches only the harts that are in the space:
- * it counts space.generation up, then looks at each hart's arch.space. A hart that enters says so,
- * then compares the generation with the one it saw last, and flushes by itself what it may still hold
- * (also of an earlier owner of the ASID). So either is seen by the other. A flush is always of a whole
- * ASID: some SiFive cores have errata for a flush by address (CIP-1200).
+ * it marks all harts in space.stale, then looks at each hart's arch.space. A hart that enters says so,
+ * then looks for its mark, and flushes by itself what it may still hold (also of an earlier owner of
+ * the ASID). So either is seen by the other. A flush is always of a whole ASID: some SiFive cores have
+ * errata for a flush by address (CIP-1200).
  *
  * Locks: the space's own for tables; words shared by harts are atomic. Tests: tests/qemu.
  */
@@ -71,30 +71,6 @@ static void asid_give_back(uint32_t asid)
     }
 }
 
-static pte_t *table_of(pte_t pte)
-{
-    return phys_to_virt(pte_address(pte));
-}
-
-/* The lowest-level entry of `va`; NULL if its table is absent. */
-static pte_t *find(const struct arch_space *space, vaddr_t va)
-{
-    pte_t *table = phys_to_virt(space->root);
-    for (uint32_t level = 2; level > 0; level--) {
-        pte_t entry = table[pte_index(va, level)];
-        if ((entry & PTE_V) == 0) {
-            return NULL;
-        }
-        table = table_of(entry);
-    }
-    return &table[pte_index(va, 0)];
-}
-
-static bool is_user(vaddr_t va)
-{
-    return va < GIGAPAGE * ROOT_USER_ENTRIES;
-}
-
 static uint64_t flags_of(uint32_t prot)
 {
     uint64_t flags = PTE_U | PTE_A | PTE_D;
@@ -117,16 +93,31 @@ status_t mmu_init(struct arch_space *space, struct job *job)
     space->job = job;
     space->asid = asid_take();
     space->satp = SATP_SV39 | (uint64_t)space->asid << SATP_ASID_SHIFT | root >> 12;
-    atomic_store(&space->generation, 1);
-    memset(space->seen, 0, sizeof space->seen);
+    space->near = ~(uint64_t)0;
+    atomic_store(&space->stale, ~(uint64_t)0);
     return SK_OK;
+}
+
+pte_t *mmu_walk(struct arch_space *space, vaddr_t va)
+{
+    pte_t *table = phys_to_virt(space->root);
+    for (uint32_t level = 2; level > 0; level--) {
+        pte_t entry = table[pte_index(va, level)];
+        if ((entry & PTE_V) == 0) {
+            return NULL;
+        }
+        table = mmu_table(entry);
+    }
+    space->near = va / MEGAPAGE;
+    space->near_table = table;
+    return table;
 }
 
 static void free_table(struct arch_space *space, pte_t *table, uint32_t entries, uint32_t level)
 {
     for (uint32_t i = 0; level > 0 && i < entries; i++) {
         if ((table[i] & PTE_V) != 0) {
-            free_table(space, table_of(table[i]), TABLE_ENTRIES, level - 1);
+            free_table(space, mmu_table(table[i]), TABLE_ENTRIES, level - 1);
         }
     }
     page_free(space->job, virt_to_phys(table));
@@ -151,7 +142,7 @@ uint64_t mmu_active(const struct arch_space *space)
 
 status_t mmu_map(struct arch_space *space, vaddr_t va, paddr_t pa, uint32_t prot)
 {
-    ASSERT(is_user(va));
+    ASSERT(mmu_is_user(va));
     pte_t *table = phys_to_virt(space->root);
     for (uint32_t level = 2; level > 0; level--) {
         pte_t *entry = &table[pte_index(va, level)];
@@ -163,7 +154,7 @@ status_t mmu_map(struct arch_space *space, vaddr_t va, paddr_t pa, uint32_t prot
             }
             *entry = pte_make(frame, 0);
         }
-        table = table_of(*entry);
+        table = mmu_table(*entry);
     }
     table[pte_index(va, 0)] = pte_make(pa, flags_of(prot));
     return SK_OK;
@@ -181,7 +172,7 @@ uint64_t mmu_unmap(struct arch_space *space, vaddr_t va, uint64_t pages)
     uint64_t present = 0;
     while (pages > 0) {
         uint64_t run = run_length(va, pages);
-        pte_t *entry = find(space, va);
+        pte_t *entry = mmu_entry(space, va);
         for (uint64_t i = 0; entry != NULL && i < run; i++) {
             present += entry[i] & PTE_V;
             entry[i] = 0;
@@ -196,7 +187,7 @@ void mmu_protect(struct arch_space *space, vaddr_t va, uint64_t pages, uint32_t 
 {
     while (pages > 0) {
         uint64_t run = run_length(va, pages);
-        pte_t *entry = find(space, va);
+        pte_t *entry = mmu_entry(space, va);
         for (uint64_t i = 0; entry != NULL && i < run; i++) {
             if ((entry[i] & PTE_V) != 0) {
                 entry[i] = pte_make(pte_address(entry[i]), flags_of(prot));
@@ -215,11 +206,11 @@ static void flush_here(uint32_t asid)
 void mmu_flush(struct arch_space *space, vaddr_t va, uint64_t pages)
 {
     struct hart *hart = cpu_hart();
-    uint32_t generation = atomic_fetch_add(&space->generation, 1) + 1;
-    atomic_thread_fence(memory_order_seq_cst); /* entries and count before, harts after */
+    atomic_store_explicit(&space->stale, ~(uint64_t)0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* entries and marks before, harts after */
     uint64_t active = mmu_active(space);
     if ((active & hart->arch.bit) != 0) {
-        mmu_catch_up(space, generation);
+        mmu_catch_up(space);
     }
     if ((active & ~hart->arch.bit) != 0) {
         sbi_remote_flush(active & ~hart->arch.bit, space->asid);
@@ -233,32 +224,13 @@ void mmu_flush_new(struct arch_space *space, vaddr_t va)
     }
 }
 
-bool mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa)
+void mmu_catch_up(struct arch_space *space)
 {
-    if (!is_user(va)) {
-        return false;
-    }
-    const pte_t *entry = find(space, va);
-    if (entry == NULL) {
-        return false;
-    }
-    uint64_t needed = PTE_V | PTE_U;
-    needed |= (prot & SK_PROT_READ) != 0 ? PTE_R : 0;
-    needed |= (prot & SK_PROT_WRITE) != 0 ? PTE_W : 0;
-    needed |= (prot & SK_PROT_EXECUTE) != 0 ? PTE_X : 0;
-    if ((*entry & needed) != needed) {
-        return false;
-    }
-    *pa = pte_address(*entry) | (va & PAGE_MASK);
-    return true;
-}
-
-void mmu_catch_up(struct arch_space *space, uint32_t generation)
-{
-    flush_here(space->asid);
     if (space->asid != 0) { /* what is shared is flushed at every switch */
-        space->seen[cpu_hart()->number] = generation;
+        /* The mark goes first: one that comes meanwhile stays, and who sets it finds this hart here. */
+        atomic_fetch_and(&space->stale, ~cpu_hart()->arch.bit);
     }
+    flush_here(space->asid);
 }
 
 void mmu_leave_user(void)

@@ -8,8 +8,7 @@
  */
 #include <arch_impl/offsets.h>
 
-.macro each_saved op                            /* what every function call keeps */
-        \op     ra, FRAME_RA(sp)
+.macro each_kept op                             /* what every function call keeps, but ra and sp */
         \op     gp, FRAME_GP(sp)
         \op     s0, FRAME_S0(sp)
         \op     s1, FRAME_S0+8(sp)
@@ -25,7 +24,7 @@
         \op     s11, FRAME_S0+88(sp)
 .endm
 
-.macro each_result op                           /* what a system call may return in */
+.macro each_argument op                         /* of a system call; a7 is its number */
         \op     a0, FRAME_A0(sp)
         \op     a1, FRAME_A0+8(sp)
         \op     a2, FRAME_A0+16(sp)
@@ -33,40 +32,48 @@
         \op     a4, FRAME_A0+32(sp)
         \op     a5, FRAME_A0+40(sp)
         \op     a6, FRAME_A0+48(sp)
+.endm
+
+.macro each_outgoing op                         /* where the rest of a message to go is */
         \op     t0, FRAME_T0(sp)
         \op     t1, FRAME_T0+8(sp)
 .endm
 
-.macro each_dead op                             /* all others, but t6, which the entry saves first */
-        \op     a7, FRAME_A0+56(sp)
+.macro each_incoming op                         /* where a message to come belongs */
         \op     t2, FRAME_T0+16(sp)
         \op     t3, FRAME_T0+24(sp)
         \op     t4, FRAME_T0+32(sp)
-        \op     t5, FRAME_T0+40(sp)
 .endm
 
-.macro save_rest                                /* sp and tp, which the entry has swapped; sscratch */
-        csrrw   t0, sscratch, zero
-        ld      t1, HART_USER_SP(tp)
-        sd      t0, FRAME_TP(sp)
-        sd      t1, FRAME_SP(sp)
+.macro save_swapped temp                        /* sp and tp, which the entry has swapped; ends that */
+        csrrw   \temp, sscratch, zero
+        sd      \temp, FRAME_TP(sp)
+        ld      \temp, HART_USER_SP(tp)
+        sd      \temp, FRAME_SP(sp)
 .endm
 
-.macro save_short                               /* what a short message leaves for later */
-        sd      a7, FRAME_A0+56(sp)
-        sd      t2, FRAME_T0+16(sp)
-        sd      t3, FRAME_T0+24(sp)
-        sd      t4, FRAME_T0+32(sp)
+.macro save_next temp                           /* where a system call comes back */
+        csrr    \temp, sepc
+        addi    \temp, \temp, 4
+        sd      \temp, FRAME_PC(sp)
 .endm
 
-.macro save_call                                /* ends on this hart's stack */
-        each_saved sd
-        save_rest
-        csrr    t0, sepc
-        addi    t0, t0, 4
-        sd      t0, FRAME_PC(sp)
-        sd      zero, FRAME_FULL(sp)
+.macro save_short                               /* all that survives a call; ends on this hart's stack */
+        each_incoming sd
+        each_kept sd
+        sd      ra, FRAME_RA(sp)
+        save_swapped t6
+        save_next t6
         ld      sp, HART_STACK_TOP(tp)
+.endm
+
+.macro clear_temporaries                        /* that no system call returns in */
+        li      a7, 0
+        li      t2, 0
+        li      t3, 0
+        li      t4, 0
+        li      t5, 0
+        li      t6, 0
 .endm
 
         .section .text.trap, "ax"
@@ -76,46 +83,140 @@ trap_entry:
         csrrw   tp, sscratch, tp
         beqz    tp, kernel_trap
         sd      sp, HART_USER_SP(tp)
-        ld      sp, HART_CURRENT(tp)
-        sd      t6, FRAME_T0+48(sp)
-        csrr    t6, scause
-        addi    t6, t6, -8
-        bnez    t6, not_system_call
+        csrr    sp, scause
+        addi    sp, sp, -8
+        bnez    sp, not_system_call
+        addi    sp, a7, -SYSTEM_CALL_CALL
+        beqz    sp, short_call
+        addi    sp, a7, -SYSTEM_CALL_REPLY_RECEIVE
+        beqz    sp, short_reply_receive
 
-        li      t6, SYSTEM_CALL_CALL
-        beq     a7, t6, short_call
-        li      t6, SYSTEM_CALL_REPLY_RECEIVE
-        beq     a7, t6, short_reply_receive
-system_call:
-        each_result sd
-        each_dead sd
-        save_call
-        ld      a0, HART_CURRENT(tp)
-        call    trap_syscall
+        /* Any other call: its handler gets the arguments in their registers. */
+        ld      sp, HART_CURRENT(tp)
+        each_outgoing sd
+        sd      t5, FRAME_T0+40(sp)
+        li      t6, SYSTEM_CALL_COUNT
+        mv      t5, a7
+        bltu    a7, t6, 1f
+        mv      t5, t6
+1:      la      t6, syscall_table
+        slli    t5, t5, 4
+        add     t6, t6, t5
+        sd      ra, FRAME_RA(sp)
+        save_swapped t5
+        save_next t5
+        ld      t0, HART_SYSTEM_CALLS(tp)
+        ld      t1, 8(t6)
+        ld      t6, 0(t6)
+        addi    t0, t0, 1
+        sd      t0, HART_SYSTEM_CALLS(tp)
+        bnez    t1, system_call_waits
+        ld      sp, HART_STACK_TOP(tp)
+        jalr    t6
+        /* What functions keep has neither been saved nor changed, and mostly that is all. */
+        lbu     t0, HART_ATTENTION(tp)
+        bgtz    a0, system_call_more
+        bnez    t0, system_call_more
+        ld      sp, HART_CURRENT(tp)
+        csrw    sscratch, tp
+        ld      t0, FRAME_PC(sp)
+        ld      ra, FRAME_RA(sp)
+        csrw    sepc, t0
+        li      a2, 0
+        li      a3, 0
+        li      a4, 0
+        li      a5, 0
+        li      a6, 0
+        li      t0, 0
+        li      t1, 0
+        clear_temporaries
+        ld      tp, FRAME_TP(sp)
+        ld      sp, FRAME_SP(sp)
+        sret
+
+        /* The handler wrote the results itself, or this hart has something else to do. */
+system_call_more:
+        ld      sp, HART_CURRENT(tp)
+        each_kept sd
+        mv      a2, sp
+        ld      sp, HART_STACK_TOP(tp)
+        call    trap_syscall_end
         j       user_return
 
-        /* A message in registers: the other arguments stay where they are. */
+        /* Whoever makes the thread ready may run it on another hart at once: all is saved before. */
+system_call_waits:
+        each_argument sd
+        sd      a7, FRAME_A0+56(sp)
+        each_incoming sd
+        each_kept sd
+        mv      s0, sp
+        ld      sp, HART_STACK_TOP(tp)
+        jalr    t6
+        mv      a2, s0
+        call    trap_syscall_end
+        j       user_return
+
+        /* The arguments stay in their registers, a message in its own all the way. */
 short_call:
-        li      t6, SHORT_MESSAGE_BYTES
-        bltu    t6, a1, system_call
+        li      sp, SHORT_MESSAGE_BYTES
+        bltu    sp, a1, 1f
+        ld      sp, HART_CURRENT(tp)
         save_short
-        save_call
         call    trap_call
         j       user_return
-short_reply_receive:
-        li      t6, SHORT_MESSAGE_BYTES
-        bltu    t6, a1, system_call
+1:      ld      sp, HART_CURRENT(tp)
+        each_outgoing sd
         save_short
-        mv      a7, t5                          /* the token: the eighth argument */
-        save_call
-        call    trap_reply_receive
+        call    trap_call_long
         j       user_return
 
+short_reply_receive:
+        mv      a7, t5                          /* the token: the eighth argument */
+        li      sp, SHORT_MESSAGE_BYTES
+        bltu    sp, a1, 1f
+        ld      sp, HART_CURRENT(tp)
+        save_short
+        call    trap_reply_receive
+        j       user_return
+1:      ld      sp, HART_CURRENT(tp)
+        each_outgoing sd
+        save_short
+        call    trap_reply_receive_long
+        j       user_return
+
+/* a0 = the thread, a1..a6 = info, words and token, a7 = the key: what a message comes as. */
+        .global cpu_enter_message
+cpu_enter_message:
+        mv      sp, a0
+        lbu     t0, THREAD_FPU + FPU_EAGER(sp)
+        bnez    t0, 2f
+1:      csrw    sscratch, tp
+        ld      t0, FRAME_PC(sp)
+        ld      ra, FRAME_RA(sp)
+        csrw    sepc, t0
+        each_kept ld
+        mv      t0, a7
+        li      a0, 0
+        li      t1, 0
+        clear_temporaries
+        ld      tp, FRAME_TP(sp)
+        ld      sp, FRAME_SP(sp)
+        sret
+2:      addi    t0, sp, THREAD_FPU
+        call    fpu_turn_on_t0
+        j       1b
+
 not_system_call:
-        each_saved sd
-        each_result sd
-        each_dead sd
-        save_rest
+        ld      sp, HART_CURRENT(tp)
+        sd      ra, FRAME_RA(sp)
+        each_kept sd
+        each_argument sd
+        sd      a7, FRAME_A0+56(sp)
+        each_outgoing sd
+        each_incoming sd
+        sd      t5, FRAME_T0+40(sp)
+        sd      t6, FRAME_T0+48(sp)
+        save_swapped t0
         csrr    t0, sepc
         sd      t0, FRAME_PC(sp)
         li      t0, 1
@@ -135,24 +236,25 @@ user_return:
         csrw    sscratch, tp
         ld      t0, FRAME_PC(sp)
         ld      t1, FRAME_FULL(sp)
+        ld      ra, FRAME_RA(sp)
         csrw    sepc, t0
-        each_saved ld
+        each_kept ld
         bnez    t1, restore_all
-        each_result ld
-        li      a7, 0
-        li      t2, 0
-        li      t3, 0
-        li      t4, 0
-        li      t5, 0
-        li      t6, 0
+        each_argument ld
+        each_outgoing ld                        /* a key and a status here */
+        clear_temporaries
         ld      tp, FRAME_TP(sp)
         ld      sp, FRAME_SP(sp)
         sret
 restore_all:
+        sd      zero, FRAME_FULL(sp)
         /* Ends a reservation that another thread may have made; stores what is there already. */
         sc.d    zero, t0, (sp)
-        each_result ld
-        each_dead ld
+        each_argument ld
+        ld      a7, FRAME_A0+56(sp)
+        each_outgoing ld
+        each_incoming ld
+        ld      t5, FRAME_T0+40(sp)
         ld      t6, FRAME_T0+48(sp)
         ld      tp, FRAME_TP(sp)
         ld      sp, FRAME_SP(sp)

@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <skerry/types.h>
+#include <kernel/types.h>
 
 struct hart;
 struct thread;
@@ -29,6 +29,7 @@ struct thread;
 /*
  * store_relaxed(pointer, value), store_release(pointer, value): as atomic_store_explicit, for words of
  * 1, 4 or 8 bytes. Compilers turn C11's into read-modify-write instructions on some architectures.
+ * store_fenced is a store_release of a caller who has executed a seq_cst fence after all that it releases.
  */
 
 /* This hart's structure; constant between two kernel entries. */
@@ -38,6 +39,13 @@ void cpu_set_hart(struct hart *hart);
 
 /* A frame that starts at `entry` with this stack pointer and first argument, all else zero. */
 void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64_t argument);
+/*
+ * struct thread *cpu_enter_message(struct thread *to, uint64_t info, uint64_t word0, uint64_t word1,
+ *                                  uint64_t word2, uint64_t word3, uint64_t token, uint64_t key);
+ * Goes to user mode as a thread whose system call ends well with a message (<skerry/ipc.h>), the words
+ * in the registers where they are. Only as the last thing of a trap_call*() or trap_reply_receive*(): it
+ * may return to user mode at once, or give the thread back with its frame filled in.
+ */
 /* Makes the system call that the frame was saved in run again from its start. */
 static inline void frame_restart(struct arch_frame *frame);
 static inline uint64_t frame_pc(const struct arch_frame *frame);
@@ -46,8 +54,13 @@ static inline uint64_t frame_number(const struct arch_frame *frame);
 #define FRAME_DESCRIBE_MAX 1600u
 void frame_describe(const struct arch_frame *frame, char *text, size_t size);
 
-/* Saves the FPU registers if they are dirty, so that another hart may run the thread. */
-static inline void fpu_leave(struct arch_frame *frame, struct arch_fpu *fpu);
+/* Copies whole words between aligned places that do not overlap. */
+ALWAYS_INLINE void cpu_copy_words(uint64_t *to, const uint64_t *from, uint64_t bytes);
+/* The running thread of this hart stops running: saves its FPU registers if they are dirty, so that another hart may
+ * run it. */
+ALWAYS_INLINE void fpu_leave(struct arch_hart *hart, struct arch_fpu *fpu);
+/* A thread is about to run on: loads its FPU registers if it is likely to use them. */
+ALWAYS_INLINE void fpu_arrive(struct arch_fpu *fpu);
 void fpu_init(struct arch_fpu *fpu);
 /* Before the thread's memory is reused: no hart may believe that it holds this state. */
 void fpu_forget(struct arch_fpu *fpu);

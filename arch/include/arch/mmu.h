@@ -44,9 +44,13 @@ void mmu_flush(struct arch_space *space, vaddr_t va, uint64_t pages);
 /* A translation was added: this hart may still hold that there is none. */
 void mmu_flush_new(struct arch_space *space, vaddr_t va);
 /* The physical address of `va`, if a user access with `prot` would succeed now; false otherwise. */
-bool mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa);
+ALWAYS_INLINE bool mmu_lookup(struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa);
 
-/* Runs this hart in a space; NULL is the kernel's own. Interrupts off, no lock. */
-static inline void mmu_switch(struct arch_space *space);
+/* Runs this hart in a space, in two steps with a seq_cst fence between them; interrupts off. No lock is
+ * held in the second. */
+ALWAYS_INLINE void mmu_switch_begin(struct arch_space *space);
+ALWAYS_INLINE void mmu_switch_end(struct arch_space *space);
+/* Runs this hart in the kernel's own space: nothing of a user's is used any more. */
+void mmu_leave_user(void);
 
 #endif

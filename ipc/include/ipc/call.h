@@ -3,29 +3,34 @@
  * Calls: a thread sends and waits for the answer to that very message.
  *
  * A call is queued (wait.cancel is call_cancel_queued) or served (call_cancel_served). Both belong to
- * the lock of the caller's channel. A served call is named by its token, slot and sequence of the
- * caller, and ends by the reply, the deadline, the caller's death, or the death of the server.
+ * the lock of the caller's channel. A served call is named by its token, the caller's slot and the
+ * sequence number of its wait, and ends by the reply, the deadline, the caller's death, or the death of the server.
  */
 #ifndef IPC_CALL_H
 #define IPC_CALL_H
 
 #include <ipc/channel.h>
 
-#define TOKEN_SLOT_BITS 16u
+#define TOKEN_SLOT_BITS 12u
 
+_Static_assert(THREADS_MAX == 1u << TOKEN_SLOT_BITS, "every slot of a token exists");
+
+/* The token of the call that the thread waits in. */
 static inline token_t call_token(const struct thread *caller)
 {
-    return caller->call.sequence << TOKEN_SLOT_BITS | caller->token_slot;
+    return caller->wait.sequence << TOKEN_SLOT_BITS | caller->token_slot;
+}
+
+/* The token of the call that the running thread is about to wait in. */
+static inline token_t call_token_next(const struct thread *caller)
+{
+    return call_token(caller) + (1u << TOKEN_SLOT_BITS);
 }
 
 /* The thread whose call a token may name, from its slot alone; NULL: none. */
 static inline struct thread *token_thread(token_t token)
 {
-    uint64_t slot = (token & ((1u << TOKEN_SLOT_BITS) - 1)) - 1;
-    if (slot >= THREADS_MAX) {
-        return NULL;
-    }
-    return atomic_load_explicit(&thread_slots[slot], memory_order_acquire);
+    return atomic_load_explicit(&thread_slots[token & (THREADS_MAX - 1)], memory_order_acquire);
 }
 
 /* The running thread calls from `endpoint`: always ends SYSCALL_BLOCKED unless an error. */

@@ -23,6 +23,7 @@ struct endpoint {
     struct channel *channel; /* [I] */
     struct endpoint *peer;   /* [I] the other end of the channel */
     struct list_node inbox;  /* [lock] struct message.link: sends and calls, one order */
+    uint32_t shows;          /* [lock] SK_SIGNAL_READABLE, SK_SIGNAL_PEER_CLOSED */
     uint32_t inbox_sends;    /* [lock] of them, sends */
     uint32_t inbox_bytes;    /* [lock] of the sends */
     struct list_node
@@ -55,6 +56,22 @@ static inline struct endpoint *endpoint_from_object(struct object *object)
 static inline struct endpoint *endpoint_peer(const struct endpoint *endpoint)
 {
     return endpoint->peer;
+}
+
+/* A message joins the inbox's end, or leaves the inbox that it is in. Channel lock held. */
+static inline void inbox_append(struct endpoint *endpoint, struct message *message)
+{
+    list_append(&endpoint->inbox, &message->link);
+    endpoint->shows |= SK_SIGNAL_READABLE;
+}
+
+static inline void inbox_remove(struct message *message)
+{
+    if (message->link.next == message->link.prev) { /* the only one: both are the inbox itself */
+        struct endpoint *endpoint = container_of(message->link.next, struct endpoint, inbox);
+        endpoint->shows &= ~(uint32_t)SK_SIGNAL_READABLE;
+    }
+    list_remove(&message->link);
 }
 
 /* A message on its way from a running thread, or out of an inbox: exactly one of the two handle

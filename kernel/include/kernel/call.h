@@ -27,7 +27,6 @@ extern _Atomic uint64_t message_live;
 struct call {
     struct message message;
     handle_t handles[SK_MESSAGE_HANDLES_MAX]; /* reserved in the caller's table until received */
-    uint64_t sequence;                        /* names this call in its token; never reset */
     struct process *server; /* who received it; compared, never followed; NULL: not received */
     struct thread *donee;   /* the thread that runs at the caller's priority meanwhile, or NULL */
     struct list_node donor_link; /* [donee's lock] in donee->donors */

@@ -35,7 +35,7 @@ uint64_t deadline_next(void);
  * to wait, and only stores the time. That is right as long as the time is not before what the hart's
  * clock is set to, because the hart looks at the whole list whenever its clock fires.
  *
- * Puts the running thread on this hart's list, unless it is on some hart's.
+ * Puts the running thread on this hart's list, where it may be already.
  */
 void deadline_lazy_join(struct hart *hart, struct thread *thread);
 /* Before the thread's memory is given up. */

@@ -23,28 +23,38 @@ struct process;
 _Static_assert(HANDLE_PAGES_MAX *HANDLES_PER_PAGE <= 1u << HANDLE_INDEX_BITS, "indices fit");
 
 /* Marks beside the rights of an entry, so that one comparison finds out that it may be used. */
-#define ENTRY_FREE (1u << 31)
-#define ENTRY_RESERVED (1u << 30)
+#define ENTRY_FREE (1u << 10)
+#define ENTRY_RESERVED (1u << 9)
 #define ENTRY_MARKS (ENTRY_FREE | ENTRY_RESERVED)
+#define ENTRY_NEXT_SHIFT 11u /* of a free entry: the next one */
 #define INDEX_NONE 0x1ffffu
 
 struct handle_entry {
     struct object *object; /* with a reference and a handle count; NULL if FREE */
-    uint32_t rights;       /* SK_RIGHT_* | ENTRY_*; FREE: the next free index, or INDEX_NONE */
+    uint32_t rights;       /* SK_RIGHT_* | ENTRY_*; FREE: and the next free index, or INDEX_NONE */
     handle_t name;         /* the handle that names this life of the entry, or the next one */
 };
 
+_Static_assert((SK_RIGHTS_ALL & ENTRY_MARKS) == 0, "marks are beside the rights");
 _Static_assert(sizeof(struct handle_entry) == 16, "256 entries to a page");
 
 struct handle_table {
-    struct handle_entry *pages[HANDLE_PAGES_MAX]; /* [lock] NULL from page_count on; only grow */
     struct spinlock lock;
-    uint32_t page_count;            /* [lock] */
-    uint32_t free_first, free_last; /* [lock] indices, ~0 for none */
-    uint32_t used;                  /* [lock] entries not FREE */
-    uint32_t clear_next;            /* handle_table_clear_step: where to go on */
-    struct job *job;                /* [I] pays; borrowed from the process */
+    uint32_t page_count;                          /* [lock] */
+    uint32_t free_first, free_last;               /* [lock] indices, ~0 for none */
+    uint32_t used;                                /* [lock] entries not FREE */
+    uint32_t clear_next;                          /* handle_table_clear_step: where to go on */
+    struct job *job;                              /* [I] pays; borrowed from the process */
+    struct handle_entry *pages[HANDLE_PAGES_MAX]; /* [lock] NULL from page_count on; only grow */
 };
+
+/* Where the page of a handle's entry is named. The offset in bytes is cut out of the index at once. */
+static inline struct handle_entry **handle_page(struct handle_table *table, uint64_t handle)
+{
+    _Static_assert(HANDLES_PER_PAGE == 1u << 8 && sizeof(void *) == 1u << 3, "shift by 8 - 3");
+    uint64_t offset = handle >> 5 & (HANDLE_PAGES_MAX - 1) * sizeof(void *);
+    return (struct handle_entry **)((char *)table->pages + offset);
+}
 
 void handle_table_init(struct handle_table *table, struct job *job);
 /* Closes up to `most` entries; true when none is left. Threads of the process are gone. */
@@ -91,5 +101,15 @@ status_t handle_room(struct process *process, handle_t *handles, uint32_t count)
 void handle_fill(struct process *process, const handle_t *handles, uint32_t count,
                  const struct capability *capabilities);
 void handle_room_cancel(struct process *process, const handle_t *handles, uint32_t count);
+
+/*
+ * Moves handles from one table to another at once, for two processes of which one hands a message to the
+ * other: the checks of handle_reserve and handle_room, then handle_take and handle_fill. False: not at
+ * once, or not at all, and nothing has changed. Names are read from `given` and written to `taken`, which
+ * may be user memory, each once. An object with the lock `but_not` is not moved (NULL: any is). Both
+ * tables, which may be the same, are locked.
+ */
+bool handle_pass(struct handle_table *from, struct handle_table *to, uint32_t count,
+                 const handle_t *given, handle_t *taken, const struct spinlock *but_not);
 
 #endif

@@ -35,8 +35,8 @@ enum lock_level {
 };
 
 struct spinlock {
-    atomic_uint word; /* 0 free, 1 held */
-    uint8_t level;    /* enum lock_level */
+    atomic_ulong word; /* 0 free, 1 held */
+    uint8_t level;     /* enum lock_level */
 };
 
 #define SPINLOCK_INIT(level_)                                                                      \
@@ -58,21 +58,21 @@ static inline void lock_check_release(struct spinlock *lock) {}
 static inline void lock_check_none_held(void) {}
 #endif
 
-static inline void lock_take(struct spinlock *lock)
+ALWAYS_INLINE void lock_take(struct spinlock *lock)
 {
     if (atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0) {
         lock_acquire_contended(lock);
     }
 }
 
-static inline void lock_acquire(struct spinlock *lock)
+ALWAYS_INLINE void lock_acquire(struct spinlock *lock)
 {
     lock_check_acquire(lock, false);
     lock_take(lock);
 }
 
 /* Takes the lock if nobody has it. */
-static inline bool lock_try(struct spinlock *lock)
+ALWAYS_INLINE bool lock_try(struct spinlock *lock)
 {
     if (atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0) {
         return false;
@@ -81,14 +81,37 @@ static inline bool lock_try(struct spinlock *lock)
     return true;
 }
 
-static inline void lock_release(struct spinlock *lock)
+ALWAYS_INLINE void lock_release(struct spinlock *lock)
 {
     lock_check_release(lock);
     store_release(&lock->word, 0);
 }
 
+/* lock_release by a holder that has executed a seq_cst fence since its last access under the lock. */
+ALWAYS_INLINE void lock_release_fenced(struct spinlock *lock)
+{
+    lock_check_release(lock);
+    store_fenced(&lock->word, 0);
+}
+
 /* Takes two locks of one level; they may be the same lock. */
-void lock_pair_acquire(struct spinlock *a, struct spinlock *b);
-void lock_pair_release(struct spinlock *a, struct spinlock *b);
+ALWAYS_INLINE void lock_pair_acquire(struct spinlock *a, struct spinlock *b)
+{
+    struct spinlock *first = a < b ? a : b;
+    struct spinlock *second = a < b ? b : a;
+    lock_acquire(first);
+    if (first != second) {
+        lock_check_acquire(second, true);
+        lock_take(second);
+    }
+}
+
+ALWAYS_INLINE void lock_pair_release(struct spinlock *a, struct spinlock *b)
+{
+    lock_release(a);
+    if (a != b) {
+        lock_release(b);
+    }
+}
 
 #endif

@@ -22,7 +22,6 @@ struct process {
     char name[SK_NAME_MAX];    /* [I] */
     struct job *job;           /* [I] +1 */
     struct list_node job_link; /* [job_tree_lock] */
-    struct handle_table handles;
     struct address_space space;
 
     uint32_t state;             /* [lock] enum sk_process_state */
@@ -37,6 +36,7 @@ struct process {
     struct list_node reaper_link; /* the hart that reaps it */
     uint32_t reaper_stage;        /* reaper */
     uint32_t reaper_slot;         /* reaper: next thread slot to look at */
+    struct handle_table handles;
 };
 
 extern const struct object_type process_type;

@@ -13,16 +13,28 @@ enum syscall_outcome {
     SYSCALL_DONE = 2,    /* the handler wrote the result registers itself */
 };
 
-struct syscall_entry {
-    const char *name;
-    status_t (*handler)(struct thread *self);
+/* What a handler gives back to the entry code: all other result registers become zero. */
+struct syscall_return {
+    int64_t status; /* a status, or an outcome */
+    uint64_t value; /* the first result */
 };
 
-extern const struct syscall_entry syscall_table[SK_SYS_COUNT];
+/* A handler gets the argument registers of the running thread. Its frame holds them too, and all that
+ * survives a system call, if the call is marked as one that waits; otherwise only the places of a
+ * message's bytes and handles and its token (frame.extra[0], [1] and [5]). */
+struct syscall_entry {
+    struct syscall_return (*handler)(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
+                                     uint64_t in4, uint64_t in5, uint64_t in6);
+    uint64_t waits;
+};
 
-/* Writes status and results, and zeroes the registers that a system call leaves dead. */
-status_t syscall_finish(struct thread *self, status_t status, uint64_t value0, uint64_t value1);
-/* The registers of a thread whose wait ended. */
+/* The last entry stands for all numbers from it on. */
+extern const struct syscall_entry syscall_table[SK_SYS_COUNT + 1];
+
+/* Result registers of a thread whose wait ended, or of the running one. */
 void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1);
+/* What a handler with two results returns. */
+struct syscall_return syscall_return2(struct thread *self, status_t status, uint64_t value0,
+                                      uint64_t value1);
 
 #endif

@@ -3,8 +3,8 @@
  * Threads. The kernel is an event kernel: a thread has no kernel stack, its user registers are its
  * frame and its wait is data here. `frame` is first, so that the trap entry finds it.
  *
- * A thread is RUNNING on one hart, READY in one run queue, BLOCKED in one wait, PARKED (it would be
- * ready, but for its suspend count) or DEAD. Killing and suspending never touch a running thread:
+ * A thread is READY in one run queue, PARKED (it would be ready, but for its suspend count), DEAD, or
+ * ACTIVE: it waits if wait.lock says so, and is some hart's `current` otherwise. Killing and suspending never touch a running thread:
  * they set `pending`, and the hart that runs it, or next would, acts on that in kernel_exit.
  */
 #ifndef KERNEL_THREAD_H
@@ -24,8 +24,7 @@ struct sk_thread_info;
 enum thread_state {
     THREAD_NEW,
     THREAD_READY,
-    THREAD_RUNNING,
-    THREAD_BLOCKED,
+    THREAD_ACTIVE,
     THREAD_PARKED,
     THREAD_DEAD,
 };
@@ -39,12 +38,12 @@ struct thread {
     struct object object;
     struct process *process; /* [I] +1 */
     struct arch_fpu fpu;
-    uint64_t token_slot; /* [I] 1 + its place in thread_slots, for tokens */
+    uint64_t token_slot; /* [I] its place in thread_slots, for tokens */
 
     struct spinlock lock;      /* LOCK_THREAD */
     _Atomic uint32_t state;    /* enum thread_state */
     struct list_node run_link; /* [run queue lock] */
-    struct hart *hart;         /* where it runs, is queued, or last ran */
+    struct hart *hart;         /* where it is queued, or last was */
     uint32_t base_priority;    /* [lock] */
     _Atomic uint32_t priority; /* [lock] written; effective */
     struct list_node donors;   /* [lock] struct call.donor_link of callers it serves */

@@ -17,6 +17,13 @@ typedef uint64_t vaddr_t; /* user virtual address */
 #define PAGE_MASK (PAGE_SIZE - 1)
 #define HARTS_MAX 8u
 
+/* What the compiler should lay out of the way. */
+#define unlikely(condition) __builtin_expect(!!(condition), 0)
+#define likely(condition) __builtin_expect(!!(condition), 1)
+
+/* A function of the rare case: what calls it keeps its registers for the others. */
+#define RARELY __attribute__((cold, noinline))
+
 /* For the few functions of which each use has to be its own code. */
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 

@@ -140,6 +140,12 @@ void advance_to(uint64_t ns)
     cpu_set_hart(before);
 }
 
+static void set_mask(struct hart *hart, uint32_t mask)
+{
+    hart->ready_mask = mask;
+    hart->ready_top = mask == 0 ? 0 : 31 - (uint32_t)__builtin_clz(mask);
+}
+
 /* Takes a ready thread from whatever queue it is in to the front of this hart's. */
 static void fetch(struct thread *thread)
 {
@@ -147,11 +153,11 @@ static void fetch(struct thread *thread)
     uint32_t bit = 1u << thread->priority;
     list_remove(&thread->run_link);
     if (list_empty(&from->ready[thread->priority])) {
-        from->ready_mask &= ~bit;
+        set_mask(from, from->ready_mask & ~bit);
     }
     from->ready_count--;
     list_prepend(&hart->ready[thread->priority], &thread->run_link);
-    hart->ready_mask |= bit;
+    set_mask(hart, hart->ready_mask | bit);
     hart->ready_count++;
     thread->hart = hart;
 }
@@ -162,8 +168,10 @@ void run(struct thread *thread)
     if (hart->current == thread) {
         return;
     }
-    if (thread->state == THREAD_RUNNING) {
-        from = thread->hart;
+    for (uint32_t i = 0; i < hart_count; i++) {
+        from = harts[i].current == thread ? &harts[i] : from;
+    }
+    if (from != NULL) {
         cpu_set_hart(from);
         sched_yield(thread);
         cpu_set_hart(hart);
@@ -184,7 +192,7 @@ void run(struct thread *thread)
 
 bool is_blocked(const struct thread *thread)
 {
-    return thread->state == THREAD_BLOCKED;
+    return thread->state == THREAD_ACTIVE && thread->wait.lock != NULL;
 }
 
 bool is_dead(const struct thread *thread)
@@ -236,7 +244,7 @@ static struct thread *ipc_trap(struct thread *thread, uint32_t number, const str
 {
     struct arch_frame *frame = &thread->frame;
     const uint64_t *words = ipc->words;
-    bool is_short = !ipc_slow && ipc->info <= SK_MESSAGE_REGISTER_BYTES;
+    bool is_short = ipc->info <= SK_MESSAGE_REGISTER_BYTES;
     memset(frame->arg, 0x5a, sizeof frame->arg);
     memset(frame->extra, 0x5b, sizeof frame->extra);
     frame->arg[7] = number;
@@ -245,13 +253,14 @@ static struct thread *ipc_trap(struct thread *thread, uint32_t number, const str
     frame->extra[2] = ipc->in_buffer;
     frame->extra[3] = ipc->in_room;
     frame->extra[4] = ipc->in_handles;
-    if (is_short && number == SK_SYS_channel_call) {
-        return trap_call(ipc->handle, ipc->info, words[0], words[1], words[2], words[3],
-                         ipc->deadline);
+    if (!ipc_slow && number == SK_SYS_channel_call) {
+        return (is_short ? trap_call : trap_call_long)(ipc->handle, ipc->info, words[0], words[1],
+                                                       words[2], words[3], ipc->deadline);
     }
-    if (is_short && number == SK_SYS_channel_reply_receive) {
-        return trap_reply_receive(ipc->handle, ipc->info, words[0], words[1], words[2], words[3],
-                                  ipc->deadline, ipc->token);
+    if (!ipc_slow && number == SK_SYS_channel_reply_receive) {
+        return (is_short ? trap_reply_receive
+                         : trap_reply_receive_long)(ipc->handle, ipc->info, words[0], words[1],
+                                                    words[2], words[3], ipc->deadline, ipc->token);
     }
     frame->arg[0] = ipc->handle;
     frame->arg[1] = ipc->info;

@@ -180,7 +180,9 @@ static void script(uint32_t way, uint64_t seed)
     world_begin(&world, seed % 2);
     uint64_t began = clock_now_ns();
     for (uint32_t step = 0; step < STEPS; step++) {
-        on_hart(draw(2));
+        if (draw(6) == 0) {
+            on_hart(draw(2));
+        }
         uint32_t who = draw(THREADS);
         for (uint32_t i = 0; i < THREADS && is_blocked(world.thread[who]); i++) {
             who = (who + 1) % THREADS;

@@ -59,7 +59,7 @@ struct memory_of_process *race_process(const struct process *process, handle_t a
 
 static struct program *program_of(struct thread *thread)
 {
-    struct program *program = &programs[thread->token_slot - 1];
+    struct program *program = &programs[thread->token_slot];
     if (program->id != thread->object.id) {
         *program = (struct program){
             .id = thread->object.id,

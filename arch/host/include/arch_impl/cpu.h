@@ -7,13 +7,15 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <string.h>
 
-#include <skerry/types.h>
+#include <kernel/types.h>
 
 /* The C library has a function of this name, and its callers must not get the kernel's. */
 #define sched_yield kernel_sched_yield
 
 struct arch_space;
+struct thread;
 
 struct arch_frame {
     uint64_t pc, sp;
@@ -31,9 +33,14 @@ struct arch_hart {
 };
 
 #define store_relaxed(pointer, value) __atomic_store_n((pointer), (value), __ATOMIC_RELAXED)
+/* Thread sanitizers do not understand fences. */
+#define store_fenced store_release
 #define store_release(pointer, value) __atomic_store_n((pointer), (value), __ATOMIC_RELEASE)
 
 extern _Thread_local struct hart *host_hart;
+
+struct thread *cpu_enter_message(struct thread *to, uint64_t info, uint64_t word0, uint64_t word1,
+                                 uint64_t word2, uint64_t word3, uint64_t token, uint64_t key);
 
 static inline struct hart *cpu_hart(void)
 {
@@ -55,10 +62,17 @@ static inline uint64_t frame_number(const struct arch_frame *frame)
     return frame->arg[7];
 }
 
-static inline void fpu_leave(struct arch_frame *frame, struct arch_fpu *fpu)
+ALWAYS_INLINE void cpu_copy_words(uint64_t *to, const uint64_t *from, uint64_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+ALWAYS_INLINE void fpu_leave(struct arch_hart *hart, struct arch_fpu *fpu)
 {
     fpu->saves++;
 }
+
+ALWAYS_INLINE void fpu_arrive(struct arch_fpu *fpu) {}
 
 void host_relax(void);
 

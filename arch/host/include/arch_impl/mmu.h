@@ -33,11 +33,20 @@ static inline paddr_t virt_to_phys(const void *va)
     return (paddr_t)((const char *)va - host_ram) + HOST_RAM_BASE;
 }
 
+bool host_mmu_lookup(const struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa);
+
+ALWAYS_INLINE bool mmu_lookup(struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa)
+{
+    return host_mmu_lookup(space, va, prot, pa);
+}
+
 void host_mmu_switch(struct arch_space *space);
 
-static inline void mmu_switch(struct arch_space *space)
+ALWAYS_INLINE void mmu_switch_begin(struct arch_space *space)
 {
     host_mmu_switch(space);
 }
+
+ALWAYS_INLINE void mmu_switch_end(struct arch_space *space) {}
 
 #endif

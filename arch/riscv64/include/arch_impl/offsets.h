@@ -7,6 +7,18 @@
 #define HART_CURRENT 0
 #define HART_STACK_TOP 8
 #define HART_USER_SP 16
+#define HART_ATTENTION 56
+#define HART_SYSTEM_CALLS 64
+
+#define HART_FPU 32
+#define HART_FPU_ON 53
+
+/* struct thread and its struct arch_fpu */
+#define THREAD_FPU 344
+#define FPU_FCSR 256
+#define FPU_HART 264
+#define FPU_EAGER 272
+#define SSTATUS_FS_ON (3 << 13)
 
 /* struct arch_frame, with which struct thread begins */
 #define FRAME_PC 0
@@ -24,7 +36,8 @@
 #define KERNEL_TRAP_X1 8
 #define KERNEL_TRAP_BYTES 256
 
-/* System calls that have a short way (abi/syscalls.tbl) */
+/* System calls (abi/syscalls.tbl), and those that have a short way */
+#define SYSTEM_CALL_COUNT 108
 #define SYSTEM_CALL_CALL 13
 #define SYSTEM_CALL_REPLY_RECEIVE 15
 #define SHORT_MESSAGE_BYTES 32

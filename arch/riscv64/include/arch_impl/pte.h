@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Page table entries of Sv39 (RISC-V privileged specification, 10.4). */
-#ifndef ARCH_RISCV64_PTE_H
-#define ARCH_RISCV64_PTE_H
+#ifndef ARCH_IMPL_PTE_H
+#define ARCH_IMPL_PTE_H
 
 #include <kernel/types.h>
 
