@@ -59,12 +59,13 @@ ALWAYS_INLINE bool may_run(const struct thread *thread)
 
 /* True if the running thread may wait on the short way until then: the hart looks at its deadline
  * when its clock fires. Never for a poll, since no clock is set to 0. Who is not on this hart's list
- * yet goes the long way once, and is then. */
+ * yet goes the long way once, and is then; who waits for ever needs none. */
 ALWAYS_INLINE bool may_wait_until(const struct hart *hart, const struct thread *self,
                                   uint64_t deadline)
 {
+    const struct hart *lazy = atomic_load_explicit(&self->lazy_hart, memory_order_relaxed);
     return deadline >= hart->armed_ns &&
-           atomic_load_explicit(&self->lazy_hart, memory_order_relaxed) == hart;
+           (likely(lazy == hart) || (lazy == NULL && deadline == SK_DEADLINE_NEVER));
 }
 
 /* Blocks the running thread; the lock is held. Its registers are saved, its FPU state too. Only this
@@ -138,7 +139,11 @@ static RARELY struct thread *long_way(uint64_t handle, uint64_t info, uint64_t w
 {
     struct hart *hart = cpu_hart();
     struct thread *self = hart->current;
-    deadline_lazy_join(hart, self);
+    if (deadline != SK_DEADLINE_NEVER) {
+        deadline_lazy_join(hart, self);
+    } else {
+        deadline_lazy_leave(self);
+    }
     uint64_t *arg = self->frame.arg;
     arg[0] = handle;
     arg[1] = info;

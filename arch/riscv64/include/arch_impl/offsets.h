@@ -37,7 +37,7 @@
 #define KERNEL_TRAP_BYTES 256
 
 /* System calls (abi/syscalls.tbl), and those that have a short way */
-#define SYSTEM_CALL_COUNT 108
+#define SYSTEM_CALL_COUNT 109
 #define SYSTEM_CALL_CALL 13
 #define SYSTEM_CALL_REPLY_RECEIVE 15
 #define SHORT_MESSAGE_BYTES 32
