@@ -76,7 +76,7 @@ static void endpoint_orphan(struct object *object)
         } else {
             inbox_remove(message);
             list_append(&cpu_hart()->dead_messages, &message->link);
-            sched_attention();
+            sched_chore();
         }
     }
     endpoint->inbox_sends = 0;
@@ -153,12 +153,12 @@ struct thread *endpoint_unpark(struct endpoint *endpoint)
 UNGUARDED status_t channel_send(struct endpoint *endpoint, const struct outgoing *out,
                                 struct job *payer)
 {
+    struct spinlock *lock = endpoint->object.lock;
     struct endpoint *peer = endpoint_peer(endpoint);
     uint32_t length = SK_INFO_LENGTH(out->info);
     struct thread *receiver;
     struct message *message;
     status_t status;
-    lock_acquire(endpoint->object.lock);
     if (peer->closed) {
         status = SK_PEER_CLOSED;
         goto out;
@@ -186,7 +186,7 @@ UNGUARDED status_t channel_send(struct endpoint *endpoint, const struct outgoing
         object_notify(&peer->object, SK_SIGNAL_READABLE);
     }
 out:
-    lock_release(endpoint->object.lock);
+    lock_release(lock);
     return status;
 }
 
@@ -231,8 +231,8 @@ void receive_cancelled(struct thread *thread, status_t status)
 
 status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64_t deadline)
 {
+    struct spinlock *lock = endpoint->object.lock;
     status_t outcome = SYSCALL_DONE;
-    lock_acquire(endpoint->object.lock);
     if (!list_empty(&endpoint->inbox)) {
         endpoint_hand_over(self, endpoint, endpoint->object.id);
     } else if (endpoint->closed) {
@@ -242,10 +242,10 @@ status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64
     } else if (deadline == SK_DEADLINE_POLL) {
         message_fail(self, SK_TIMED_OUT, 0);
     } else {
-        wait_begin(self, endpoint->object.lock, &endpoint->receivers, receive_cancelled);
+        wait_begin(self, lock, &endpoint->receivers, receive_cancelled);
         wait_deadline(self, deadline);
         outcome = SYSCALL_BLOCKED;
     }
-    lock_release(endpoint->object.lock);
+    lock_release(lock);
     return outcome;
 }

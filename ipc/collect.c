@@ -16,6 +16,7 @@
 #include <kernel/call.h>
 #include <kernel/hart.h>
 #include <kernel/job.h>
+#include <kernel/sched.h>
 
 /* A channel's inboxes hold at most 128 sends of 8 handles: some 10,000 instructions each. */
 #define CHANNELS_PER_STEP 4u
@@ -69,6 +70,7 @@ static void sweep(struct endpoint *endpoint)
         if (list_entry(node, struct message, link)->caller == NULL) {
             inbox_remove(list_entry(node, struct message, link));
             list_append(&cpu_hart()->dead_messages, node);
+            sched_chore();
         }
     }
     endpoint->inbox_sends = 0;

@@ -73,11 +73,17 @@ const struct object_type event_type = {
     .take = event_take,
 };
 
+/* Object lock held. */
+static void event_set(struct object *object)
+{
+    event_from_object(object)->set = true;
+    object_notify(object, SK_SIGNAL_EVENT);
+}
+
 void event_signal(struct object *object)
 {
     lock_acquire(object->lock);
-    event_from_object(object)->set = true;
-    object_notify(object, SK_SIGNAL_EVENT);
+    event_set(object);
     lock_release(object->lock);
 }
 
@@ -154,9 +160,11 @@ status_t sys_event_create(struct thread *self, struct capability job, handle_t *
     return handle_add_new(self->process, &event->object, handle);
 }
 
-status_t sys_event_signal(struct thread *self, struct capability event)
+status_t sys_event_signal(struct thread *self, struct object *event)
 {
-    event_signal(event.object);
+    struct spinlock *lock = event->lock;
+    event_set(event);
+    lock_release(lock);
     return SK_OK;
 }
 
@@ -179,10 +187,9 @@ status_t sys_timer_create(struct thread *self, struct capability job, handle_t *
     return handle_add_new(self->process, &timer->object, handle);
 }
 
-status_t sys_timer_set(struct thread *self, struct capability capability, uint64_t deadline)
+status_t sys_timer_set(struct thread *self, struct object *object, uint64_t deadline)
 {
-    struct timer *timer = timer_from_object(capability.object);
-    lock_acquire(timer->object.lock);
+    struct timer *timer = timer_from_object(object);
     timer->sequence++;
     timer->expired = false;
     deadline_cancel(&timer->deadline);

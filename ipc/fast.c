@@ -16,39 +16,10 @@
 #include <ipc/call.h>
 #include <ipc/message.h>
 #include <ipc/waitset.h>
+#include <kernel/glance.h>
 #include <kernel/sched.h>
 #include <kernel/trap.h>
 #include <skerry/syscall_numbers.h>
-
-/* What a handle names, as seen without its table's lock. */
-struct glance {
-    struct handle_entry *entry;
-    struct object *object;
-    uint64_t handle;
-};
-
-/* The object of a handle; may be stale until its lock is held and glance_holds. */
-ALWAYS_INLINE bool glance_at(struct process *process, uint64_t handle, struct glance *glance)
-{
-    struct handle_entry *page = __atomic_load_n(handle_page(&process->handles, handle),
-                                                __ATOMIC_RELAXED);
-    glance->entry = &page[handle % HANDLES_PER_PAGE];
-    glance->handle = handle;
-    if (page == NULL) {
-        return false;
-    }
-    glance->object = __atomic_load_n(&glance->entry->object, __ATOMIC_RELAXED);
-    return glance->object != NULL;
-}
-
-/* True if the handle still names the object, with these rights. The object's lock is held. */
-ALWAYS_INLINE bool glance_holds(const struct glance *glance, uint32_t rights)
-{
-    const struct handle_entry *entry = glance->entry;
-    return __atomic_load_n(&entry->name, __ATOMIC_RELAXED) == glance->handle &&
-           __atomic_load_n(&entry->object, __ATOMIC_RELAXED) == glance->object &&
-           (__atomic_load_n(&entry->rights, __ATOMIC_RELAXED) & (rights | ENTRY_MARKS)) == rights;
-}
 
 /* True if a parked thread may be given the hart: nothing else is to be done with it. */
 ALWAYS_INLINE bool may_run(const struct thread *thread)

@@ -130,8 +130,8 @@ static status_t deliver_prepare(struct thread *to, const struct outgoing *out, h
     return status;
 }
 
-status_t message_deliver(struct thread *to, const struct outgoing *out, uint64_t flags,
-                         token_t token, uint64_t key)
+UNGUARDED status_t message_deliver_long(struct thread *to, const struct outgoing *out,
+                                        uint64_t flags, token_t token, uint64_t key)
 {
     handle_t handles[SK_MESSAGE_HANDLES_MAX];
     struct capability taken[SK_MESSAGE_HANDLES_MAX];
@@ -199,7 +199,7 @@ UNGUARDED status_t message_create(struct job *payer, const struct outgoing *out,
     if (status != SK_OK) {
         return status;
     }
-    status = job_charge(payer, BUDGET_HANDLES, count);
+    status = count == 0 ? SK_OK : job_charge(payer, BUDGET_HANDLES, count);
     if (status != SK_OK) {
         goto fail_handles;
     }
@@ -215,7 +215,10 @@ UNGUARDED status_t message_create(struct job *payer, const struct outgoing *out,
     list_init(&message->link);
     message->caller = NULL;
     message->info = out->info;
-    memcpy(message->words, out->words, sizeof(message->words));
+    message->words[0] = out->words[0];
+    message->words[1] = out->words[1];
+    message->words[2] = out->words[2];
+    message->words[3] = out->words[3];
     message->job = payer;
     object_get(&payer->object);
     if (out->giver != NULL) {
@@ -242,7 +245,9 @@ void message_free(struct message *message)
     message_drop_payload(message, payer);
     uint32_t count = SK_INFO_HANDLES(message->info);
     cache_free(&message_cache, message);
-    job_uncharge(payer, BUDGET_HANDLES, count);
+    if (count > 0) {
+        job_uncharge(payer, BUDGET_HANDLES, count);
+    }
     job_uncharge(payer, BUDGET_MESSAGES, 1);
     object_put_later(&payer->object);
     atomic_fetch_sub_explicit(&message_live, 1, memory_order_relaxed);

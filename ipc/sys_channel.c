@@ -5,6 +5,7 @@
 #include <ipc/call.h>
 #include <ipc/message.h>
 #include <ipc/waitset.h>
+#include <kernel/glance.h>
 #include <kernel/hart.h>
 #include <kernel/syscall.h>
 #include <kernel/syscalls.h>
@@ -40,32 +41,52 @@ status_t sys_channel_create(struct thread *self, struct capability job, handle_t
     return status;
 }
 
-struct syscall_return sys_channel_send(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
-                                       uint64_t in4, uint64_t in5, uint64_t in6)
+/* A message that is not in registers alone is read before the channel is locked. */
+static RARELY UNGUARDED status_t send_long(struct thread *self, handle_t handle, uint64_t info,
+                                           const uint64_t *words)
 {
-    struct thread *self = cpu_hart()->current;
-    const uint64_t words[4] = {in2, in3, in4, in5};
     struct capability endpoint;
     handle_t handles[SK_MESSAGE_HANDLES_MAX];
     struct outgoing out;
-    status_t status = handle_get(self->process, (handle_t)in0, SK_TYPE_ENDPOINT, SK_RIGHT_WRITE,
+    status_t status = handle_get(self->process, handle, SK_TYPE_ENDPOINT, SK_RIGHT_WRITE,
                                  &endpoint);
     if (status != SK_OK) {
-        return (struct syscall_return){status, 0};
+        return status;
     }
     struct endpoint *end = endpoint_from_object(endpoint.object);
-    status = outgoing_prepare(self, in1, words, &out, handles, end->channel);
+    status = outgoing_prepare(self, info, words, &out, handles, end->channel);
     if (status == SK_OK) {
+        lock_acquire(endpoint.object->lock);
         status = channel_send(end, &out, self->process->job);
         if (status != SK_OK) {
             outgoing_cancel(&out);
         }
     }
     object_put(endpoint.object);
+    return status;
+}
+
+UNGUARDED struct syscall_return sys_channel_send(uint64_t in0, uint64_t in1, uint64_t in2,
+                                                 uint64_t in3, uint64_t in4, uint64_t in5,
+                                                 uint64_t in6)
+{
+    struct thread *self = cpu_hart()->current;
+    const uint64_t words[4] = {in2, in3, in4, in5};
+    struct object *object;
+    status_t status;
+    if (in1 > SK_MESSAGE_REGISTER_BYTES) {
+        status = send_long(self, (handle_t)in0, in1, words);
+    } else {
+        status = handle_lock(self->process, in0, SK_TYPE_ENDPOINT, SK_RIGHT_WRITE, &object);
+        if (status == SK_OK) {
+            const struct outgoing out = {.info = in1, .words = words};
+            status = channel_send(endpoint_from_object(object), &out, self->process->job);
+        }
+    }
     return (struct syscall_return){status, 0};
 }
 
-/* Receives from the handle. */
+/* Receives from the handle. The frame holds everything. */
 static UNGUARDED status_t receive(struct thread *self, handle_t handle, uint64_t deadline)
 {
     struct capability source;
@@ -74,6 +95,7 @@ static UNGUARDED status_t receive(struct thread *self, handle_t handle, uint64_t
         return finish(self, status);
     }
     if (source.object->type == SK_TYPE_ENDPOINT) {
+        lock_acquire(source.object->lock);
         status = endpoint_receive(self, endpoint_from_object(source.object), deadline);
     } else if (source.object->type == SK_TYPE_WAITSET) {
         status = waitset_receive(self, waitset_from_object(source.object), deadline);
@@ -84,12 +106,33 @@ static UNGUARDED status_t receive(struct thread *self, handle_t handle, uint64_t
     return finish(self, status);
 }
 
+/* The second part of a receive that may have to wait. */
+static struct syscall_return receive_waiting(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
+                                             uint64_t in4, uint64_t in5, uint64_t in6)
+{
+    return (struct syscall_return){receive(cpu_hart()->current, (handle_t)in0, in6), 0};
+}
+
 struct syscall_return sys_channel_receive(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
                                           uint64_t in4, uint64_t in5, uint64_t in6)
 {
     struct thread *self = cpu_hart()->current;
+    struct glance glance;
     self->reply_status = SK_OK;
-    return (struct syscall_return){receive(self, (handle_t)in0, in6), 0};
+    if (glance_at(self->process, (handle_t)in0, &glance) &&
+        glance.object->type == SK_TYPE_ENDPOINT && glance_lock(&glance, SK_RIGHT_READ)) {
+        struct endpoint *endpoint = endpoint_from_object(glance.object);
+        struct spinlock *lock = glance.object->lock;
+        if (endpoint->shows & SK_SIGNAL_READABLE) {
+            endpoint_hand_over(self, endpoint, endpoint->object.id);
+            lock_release(lock);
+            return (struct syscall_return){SYSCALL_DONE, 0};
+        }
+        lock_release(lock);
+    }
+    self->frame.arg[0] = in0;
+    self->frame.arg[6] = in6;
+    return syscall_saved(receive_waiting);
 }
 
 static status_t call(struct thread *self, handle_t handle, uint64_t info, const uint64_t *words,

@@ -6,23 +6,35 @@
 #include <kernel/clock.h>
 
 #include <arch/irq.h>
+#include <kernel/sched.h>
 
 #define NS_PER_SECOND 1000000000ull
 
 static uint64_t timebase; /* [I] ticks per second */
 static uint64_t zero;     /* [I] the tick that counts as 0 ns */
+uint64_t clock_slice_ticks;
 
 void clock_init(uint64_t timebase_hz)
 {
     timebase = timebase_hz;
+    clock_slice_ticks = timebase_hz * (SCHED_SLICE_NS / 1000) / 1000000;
     zero = clock_ticks();
 }
 
 /* The remainder times a billion fits 64 bits for every timebase below 18 GHz. */
+uint64_t clock_ticks_to_ns(uint64_t ticks)
+{
+    return ticks / timebase * NS_PER_SECOND + ticks % timebase * NS_PER_SECOND / timebase;
+}
+
 uint64_t clock_now_ns(void)
 {
-    uint64_t ticks = clock_ticks() - zero;
-    return ticks / timebase * NS_PER_SECOND + ticks % timebase * NS_PER_SECOND / timebase;
+    return clock_ticks_to_ns(clock_ticks() - zero);
+}
+
+uint64_t clock_tick_ns(uint64_t tick)
+{
+    return clock_ticks_to_ns(tick - zero);
 }
 
 uint64_t clock_ns_to_ticks(uint64_t ns)

@@ -116,7 +116,7 @@ void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence
     sched_attention(); /* the clock may have to be set */
 }
 
-void deadline_cancel(struct deadline *deadline)
+void deadline_disarm(struct deadline *deadline)
 {
     for (;;) {
         struct hart *hart = atomic_load_explicit(&deadline->hart, memory_order_relaxed);

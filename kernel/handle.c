@@ -9,6 +9,7 @@
 #include <skerry/ipc.h>
 
 #include <arch/mmu.h>
+#include <kernel/glance.h>
 #include <kernel/handle.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -100,7 +101,7 @@ static status_t table_grow(struct handle_table *table)
     return SK_OK;
 }
 
-/* Takes a free entry, charged; it is left RESERVED without an object. */
+/* Takes a free entry, which is paid for; it is left RESERVED without an object. */
 static status_t entry_alloc(struct handle_table *table, uint32_t *index)
 {
     if (table->free_first == INDEX_NONE) {
@@ -108,10 +109,6 @@ static status_t entry_alloc(struct handle_table *table, uint32_t *index)
         if (status != SK_OK) {
             return status;
         }
-    }
-    status_t status = job_charge(table->job, BUDGET_HANDLES, 1);
-    if (status != SK_OK) {
-        return status;
     }
     *index = table->free_first;
     struct handle_entry *entry = entry_at(table, *index);
@@ -189,6 +186,26 @@ status_t handle_get(struct process *process, handle_t handle, enum sk_type type,
     }
     lock_release(&table->lock);
     return status;
+}
+
+status_t handle_lock_again(struct process *process, handle_t handle, enum sk_type type,
+                           uint32_t rights, struct object **object)
+{
+    for (;;) {
+        struct capability capability;
+        struct glance glance;
+        status_t status = handle_get(process, handle, type, rights, &capability);
+        if (status != SK_OK) {
+            return status;
+        }
+        *object = capability.object;
+        bool agrees = glance_at(process, handle, &glance) && glance.object == *object &&
+                      glance_lock(&glance, rights);
+        object_put(capability.object); /* the handle keeps it */
+        if (agrees) {
+            return SK_OK;
+        }
+    }
 }
 
 status_t handle_add(struct process *process, struct capability capability, handle_t *handle)
@@ -324,20 +341,24 @@ struct object *handle_peek_reserved(struct process *process, handle_t handle)
 UNGUARDED status_t handle_room(struct process *process, handle_t *handles, uint32_t count)
 {
     struct handle_table *table = &process->handles;
-    status_t status = SK_OK;
+    status_t status = job_charge(table->job, BUDGET_HANDLES, count);
+    if (status != SK_OK) {
+        return status;
+    }
+    uint32_t made = 0;
     lock_acquire(&table->lock);
-    for (uint32_t i = 0; i < count; i++) {
+    for (; made < count; made++) {
         uint32_t index;
         status = entry_alloc(table, &index);
         if (status != SK_OK) {
-            count = i;
             break;
         }
-        handles[i] = entry_at(table, index)->name;
+        handles[made] = entry_at(table, index)->name;
     }
     lock_release(&table->lock);
     if (status != SK_OK) {
-        handle_room_cancel(process, handles, count);
+        job_uncharge(table->job, BUDGET_HANDLES, count - made);
+        handle_room_cancel(process, handles, made);
     }
     return status;
 }
@@ -393,8 +414,8 @@ static handle_t entry_move(struct handle_table *from, struct handle_entry *sourc
     return target->name;
 }
 
-bool handle_pass(struct handle_table *from, struct handle_table *to, uint32_t count,
-                 const handle_t *given, handle_t *taken, const struct spinlock *but_not)
+UNGUARDED bool handle_pass(struct handle_table *from, struct handle_table *to, uint32_t count,
+                           const handle_t *given, handle_t *taken, const struct spinlock *but_not)
 {
     struct handle_entry *source[SK_MESSAGE_HANDLES_MAX];
     uint32_t marked = 0, index;

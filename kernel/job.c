@@ -114,7 +114,7 @@ static void end_if_quiet(struct job *job)
         if (!list_empty(&job->channels)) {
             object_get(&job->object);
             list_append(&cpu_hart()->ended_jobs, &job->collection.link);
-            sched_attention();
+            sched_chore();
         }
         lock_release(&job->budget_lock);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {

@@ -28,7 +28,7 @@ static char ring[RING_BYTES]; /* [log_lock] */
 static uint64_t written;      /* [log_lock] bytes since boot */
 /* [log_lock] to change; +1; NULL: the kernel prints by itself */
 static _Atomic(struct object *) console;
-static _Atomic bool console_due; /* the log grew since the event was signalled */
+_Atomic bool log_console_due; /* the log grew since the event was signalled */
 static _Atomic bool panicking;
 
 void log_append(const char *text, size_t length)
@@ -44,7 +44,7 @@ void log_append(const char *text, size_t length)
     }
     written += length;
     if (console != NULL) {
-        atomic_store_explicit(&console_due, true, memory_order_relaxed);
+        atomic_store_explicit(&log_console_due, true, memory_order_relaxed);
         sched_attention();
     } else {
         cpu_console_write(text, length);
@@ -85,24 +85,21 @@ status_t log_take_console(struct object *arrival)
     bool taken = console != NULL;
     if (!taken) {
         console = arrival;
-        atomic_store_explicit(&console_due, true, memory_order_relaxed);
+        atomic_store_explicit(&log_console_due, true, memory_order_relaxed);
         sched_attention();
     }
     lock_release(&log_lock);
     return taken ? SK_BUSY : SK_OK;
 }
 
-void log_tell_console(void)
+void log_tell_console_now(void)
 {
-    if (!atomic_load_explicit(&console_due, memory_order_relaxed)) {
-        return;
-    }
     lock_acquire(&log_lock);
     struct object *event = console;
     if (event != NULL) {
         object_get(event);
     }
-    atomic_store_explicit(&console_due, false, memory_order_relaxed);
+    atomic_store_explicit(&log_console_due, false, memory_order_relaxed);
     lock_release(&log_lock);
     if (event != NULL) {
         event_signal(event);

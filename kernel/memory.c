@@ -128,7 +128,7 @@ static void memory_destroy(struct object *object)
     case MEMORY_ANONYMOUS:
         if (!memory_free_step(memory)) {
             list_append(&cpu_hart()->dead_memories, &object->observers);
-            sched_attention();
+            sched_chore();
             return;
         }
         break;

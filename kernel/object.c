@@ -61,7 +61,7 @@ void object_put_later(struct object *object)
     if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
         /* Nobody else refers to it, so its list node is free for this use. */
         list_append(&cpu_hart()->dead_objects, &object->observers);
-        sched_attention();
+        sched_chore();
     }
 }
 
@@ -107,22 +107,7 @@ void capability_drop(struct capability capability)
     object_put(object);
 }
 
-uint32_t object_observe(struct object *object, uint32_t signals)
-{
-    return object_types[object->type]->observe(object) & signals;
-}
-
-uint32_t object_take(struct object *object, uint32_t signals)
-{
-    const struct object_type *type = object_types[object->type];
-    uint32_t shown = type->observe(object) & signals;
-    if (type->take != NULL) {
-        type->take(object, shown);
-    }
-    return shown;
-}
-
-void object_notify(struct object *object, uint32_t signals)
+void object_notify_each(struct object *object, uint32_t signals)
 {
     list_for_each_safe(node, &object->observers) {
         struct observer *observer = list_entry(node, struct observer, link);

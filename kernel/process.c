@@ -86,7 +86,7 @@ status_t process_create(struct job *job, const char *name, struct process **resu
     process->exit_code = 0;
     list_init(&process->threads);
     process->thread_count = 0;
-    process->ended_run_time_ns = 0;
+    process->ended_run_time = 0;
     process->reaper_stage = REAP_CALLS;
     process->reaper_slot = 0;
     list_init(&process->reaper_link);
@@ -119,7 +119,7 @@ static void reaper_add(struct process *process)
 {
     object_get(&process->object);
     list_append(&cpu_hart()->reaper, &process->reaper_link);
-    sched_attention();
+    sched_chore();
 }
 
 /* Only one start at a time, and nobody reaps the process meanwhile. */
@@ -258,7 +258,7 @@ void process_thread_ended(struct process *process, struct thread *thread)
 {
     lock_acquire(&process->lock);
     list_remove(&thread->process_link);
-    process->ended_run_time_ns += thread->run_time_ns;
+    process->ended_run_time += thread->run_time;
     bool last = --process->thread_count == 0 && !process->starting;
     if (last && process->state < SK_PROCESS_DYING) {
         if (process->state == SK_PROCESS_NEW) {
@@ -345,9 +345,9 @@ void process_info(struct process *process, struct sk_process_info *info)
     info->threads = process->thread_count;
     info->handles = __atomic_load_n(&process->handles.used, __ATOMIC_RELAXED);
     info->mapped_pages = __atomic_load_n(&process->space.populated, __ATOMIC_RELAXED);
-    info->run_time_ns = process->ended_run_time_ns;
+    uint64_t run_time = process->ended_run_time;
     list_for_each(node, &process->threads) {
-        info->run_time_ns += list_entry(node, struct thread, process_link)->run_time_ns;
+        run_time += list_entry(node, struct thread, process_link)->run_time;
     }
     memcpy(info->name, process->name, SK_NAME_MAX);
     lock_release(&process->lock);

@@ -21,6 +21,7 @@
 
 struct hart harts[HARTS_MAX];
 uint32_t hart_count;
+_Atomic uint64_t sched_idle_harts;
 
 void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
 {
@@ -65,11 +66,32 @@ static uint32_t priority_of(const struct thread *thread)
     return atomic_load_explicit(&thread->priority, memory_order_relaxed);
 }
 
-/* Run queue lock held. */
-static void mask_set(struct hart *hart, uint32_t mask)
+static uint32_t top_of(const struct hart *hart)
 {
-    store_relaxed(&hart->ready_mask, mask);
-    store_relaxed(&hart->ready_top, highest(mask));
+    return atomic_load_explicit(&hart->ready_top, memory_order_relaxed);
+}
+
+/* Run queue lock held. */
+static void count_add(struct hart *hart, int32_t change)
+{
+    uint32_t count = atomic_load_explicit(&hart->ready_count, memory_order_relaxed);
+    store_relaxed(&hart->ready_count, count + (uint32_t)change);
+}
+
+/* True if kernel_exit has to know of a thread that joins the queue: it may run at once, here or on an idle
+ * hart, or a turn gets its end. */
+static bool is_news(const struct hart *hart, uint32_t priority)
+{
+    const struct thread *current = hart->current;
+    if (hart != cpu_hart() || current == NULL || priority > priority_of(current) ||
+        (priority == priority_of(current) && !hart->turn_armed)) {
+        return true;
+    }
+    if (hart_count == 1) {
+        return false;
+    }
+    atomic_thread_fence(memory_order_seq_cst); /* B: queued before, idle harts read after */
+    return atomic_load_explicit(&sched_idle_harts, memory_order_relaxed) != 0;
 }
 
 /* Run queue lock held. */
@@ -77,10 +99,15 @@ static void queue_insert(struct hart *hart, struct thread *thread)
 {
     uint32_t priority = priority_of(thread);
     list_append(&hart->ready[priority], &thread->run_link);
-    thread->hart = hart;
-    mask_set(hart, mask_of(hart) | 1u << priority);
-    atomic_fetch_add_explicit(&hart->ready_count, 1, memory_order_relaxed);
-    store_relaxed(&hart->attention, true);
+    store_relaxed(&thread->hart, hart);
+    store_relaxed(&hart->ready_mask, mask_of(hart) | 1u << priority);
+    if (priority > top_of(hart)) {
+        store_relaxed(&hart->ready_top, priority);
+    }
+    count_add(hart, 1);
+    if (is_news(hart, priority)) {
+        store_relaxed(&hart->attention, true);
+    }
 }
 
 /* Run queue lock held. */
@@ -89,9 +116,11 @@ static void queue_remove(struct hart *hart, struct thread *thread)
     uint32_t priority = priority_of(thread);
     list_remove(&thread->run_link);
     if (list_empty(&hart->ready[priority])) {
-        mask_set(hart, mask_of(hart) & ~(1u << priority));
+        uint32_t mask = mask_of(hart) & ~(1u << priority);
+        store_relaxed(&hart->ready_mask, mask);
+        store_relaxed(&hart->ready_top, mask == 0 ? 0 : highest(mask));
     }
-    atomic_fetch_sub_explicit(&hart->ready_count, 1, memory_order_relaxed);
+    count_add(hart, -1);
 }
 
 void sched_enqueue(struct thread *thread)
@@ -126,9 +155,9 @@ void sched_requeue(struct thread *thread, uint32_t priority)
 
 static void account(struct hart *hart, struct thread *thread)
 {
-    uint64_t now_ns = clock_now_ns();
-    thread->run_time_ns += now_ns - hart->switched_at_ns;
-    hart->switched_at_ns = now_ns;
+    uint64_t now = clock_ticks();
+    thread->run_time += now - hart->switched_at;
+    hart->switched_at = now;
 }
 
 void sched_leave(struct thread *thread)
@@ -152,9 +181,10 @@ void sched_yield(struct thread *thread)
 void sched_interrupt_others(void)
 {
     struct hart *self = cpu_hart();
+    uint64_t idle = atomic_load(&sched_idle_harts);
     for (uint32_t i = 0; i < hart_count; i++) {
         bool online = atomic_load_explicit(&harts[i].online, memory_order_relaxed);
-        if (&harts[i] != self && online && !atomic_load(&harts[i].idle)) {
+        if (&harts[i] != self && online && (idle & 1ull << i) == 0) {
             cpu_interrupt_hart(&harts[i]);
         }
     }
@@ -170,14 +200,14 @@ static struct thread *queue_take(struct hart *from, struct hart *self)
             *head = &from->ready[atomic_load_explicit(&from->ready_top, memory_order_relaxed)];
         thread = list_first(head, struct thread, run_link);
         queue_remove(from, thread);
-        thread->hart = self;
+        store_relaxed(&thread->hart, self);
         store_relaxed(&thread->state, THREAD_ACTIVE);
     }
     lock_release(&from->runqueue_lock);
     return thread;
 }
 
-static struct thread *steal(struct hart *self)
+static RARELY struct thread *steal(struct hart *self)
 {
     for (uint32_t i = 1; i < hart_count; i++) {
         struct hart *other = &harts[(self->number + i) % hart_count];
@@ -201,7 +231,7 @@ static bool must_yield(struct hart *hart, struct thread *thread)
     if (rivals > 1) {
         return true;
     }
-    return hart->slice_end_ns <= clock_now_ns();
+    return hart->slice_end <= clock_ticks();
 }
 
 static struct thread *choose(struct hart *hart)
@@ -220,74 +250,85 @@ static struct thread *choose(struct hart *hart)
     if (thread != NULL) {
         hart->current = thread;
         hart->switches++;
-        hart->switched_at_ns = clock_now_ns();
-        hart->slice_end_ns = hart->switched_at_ns + SCHED_SLICE_NS;
+        /* The clock was read when the hart was left by another thread, or by idle. */
+        hart->slice_end = hart->switched_at + clock_slice_ticks;
     }
     return thread;
 }
 
-/* Sets the clock to the next thing that this hart must do by itself. An earlier shot is let fire. */
-static void arm_clock(struct hart *hart, uint64_t turn_end_ns)
+/* Sets the clock to `when_ns`, unless it is set to something earlier: that shot is let fire. */
+static void arm_clock(struct hart *hart, uint64_t when_ns)
 {
-    uint64_t next_ns = deadline_next();
-    next_ns = turn_end_ns < next_ns ? turn_end_ns : next_ns;
-    next_ns = next_ns == SK_DEADLINE_POLL ? 1 : next_ns; /* no wait of the short way is a poll */
-    if (next_ns < hart->armed_ns) {
-        hart->armed_ns = next_ns;
-        clock_arm(clock_ns_to_ticks(next_ns));
+    when_ns = when_ns == SK_DEADLINE_POLL ? 1 : when_ns; /* no wait of the short way is a poll */
+    if (when_ns < hart->armed_ns) {
+        hart->armed_ns = when_ns;
+        clock_arm(clock_ns_to_ticks(when_ns));
     }
 }
 
-/* When the kernel must be entered again at the latest: to share the hart, or to go on reaping. */
-static uint64_t turn_end(const struct hart *hart, const struct thread *thread, bool reaping)
+/* The thread shares the hart with its equals, or with the reaper: the clock ends its turn. */
+static RARELY void arm_turn(struct hart *hart)
 {
-    bool shares = (mask_of(hart) >> priority_of(thread)) != 0;
-    uint64_t end_ns = shares ? hart->slice_end_ns : SK_DEADLINE_NEVER;
-    if (reaping) {
+    uint64_t end_ns = clock_tick_ns(hart->slice_end);
+    if (hart->chores) {
         uint64_t soon_ns = clock_now_ns() + REAPER_PERIOD_NS;
         end_ns = soon_ns < end_ns ? soon_ns : end_ns;
     }
-    return end_ns;
+    arm_clock(hart, end_ns);
+    hart->turn_armed = true;
 }
 
 /* Work is left in this hart's queue: an idle hart can have it. */
-static void offer_work(struct hart *self)
+static RARELY void offer_work(struct hart *self)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* B: queued before, idle flags read after */
-    for (uint32_t i = 1; i < hart_count; i++) {
-        struct hart *other = &harts[(self->number + i) % hart_count];
-        if (atomic_load_explicit(&other->idle, memory_order_relaxed) &&
-            atomic_exchange(&other->idle, false)) {
-            cpu_interrupt_hart(other);
+    atomic_thread_fence(memory_order_seq_cst); /* B: queued before, idle harts read after */
+    uint64_t idle = atomic_load_explicit(&sched_idle_harts, memory_order_relaxed);
+    for (uint32_t i = 1; idle != 0 && i < hart_count; i++) {
+        uint32_t number = (self->number + i) % hart_count;
+        uint64_t bit = 1ull << number;
+        if ((idle & bit) && (atomic_fetch_and(&sched_idle_harts, ~bit) & bit)) {
+            cpu_interrupt_hart(&harts[number]);
             return;
         }
     }
 }
 
-static void idle(struct hart *hart)
+void sched_idle_end(struct hart *hart)
 {
+    atomic_fetch_and(&sched_idle_harts, ~(1ull << hart->number));
+    hart->switched_at = clock_ticks();
+}
+
+static RARELY void idle(struct hart *hart)
+{
+    mmu_leave_user(); /* the reaper may be waiting for this hart to leave a space */
+    if (hart->chores) {
+        return;
+    }
     uint64_t began_ns = clock_now_ns();
-    store_relaxed(&hart->idle, true);
+    atomic_fetch_or(&sched_idle_harts, 1ull << hart->number);
     atomic_thread_fence(memory_order_seq_cst); /* A: idle said before, queues read after */
     bool work = false;
     for (uint32_t i = 0; i < hart_count; i++) {
         work = work || atomic_load_explicit(&harts[i].ready_count, memory_order_relaxed) > 0;
     }
     if (!work) {
-        arm_clock(hart, SK_DEADLINE_NEVER);
+        arm_clock(hart, deadline_next());
         cpu_idle();
     }
-    store_relaxed(&hart->idle, false);
+    sched_idle_end(hart);
     cpu_poll_interrupts();
     hart->idle_ns += clock_now_ns() - began_ns;
 }
 
-/* This hart has put something off. Looking here spares most entries five calls. */
-static bool has_chores(const struct hart *hart)
+/* One step of what this hart has put off. */
+static RARELY void do_chores(struct hart *hart)
 {
-    return !list_empty(&hart->dead_objects) || !list_empty(&hart->dead_messages) ||
-           !list_empty(&hart->dead_memories) || !list_empty(&hart->ended_jobs) ||
-           !list_empty(&hart->reaper);
+    hart->chores = false;
+    object_destroy_later_ones();
+    if (process_reap_step()) {
+        sched_chore(); /* the rest, when this hart next passes here */
+    }
 }
 
 static void space_enter(const struct hart *hart, struct arch_space *space)
@@ -305,30 +346,25 @@ struct thread *kernel_exit(void)
     for (;;) {
         lock_check_none_held();
         store_relaxed(&hart->attention, false);
-        bool more = false;
-        if (has_chores(hart)) {
-            object_destroy_later_ones();
-            more = process_reap_step();
+        if (unlikely(hart->chores)) {
+            do_chores(hart);
         }
         log_tell_console();
         struct thread *thread = choose(hart);
-        if (thread == NULL) {
-            mmu_leave_user(); /* the reaper may be waiting for this hart to leave a space */
-            if (!more) {
-                idle(hart);
-            }
+        if (unlikely(thread == NULL)) {
+            idle(hart);
             continue;
         }
-        if (atomic_load(&thread->pending) != 0 && !thread_handle_pending(thread)) {
+        if (unlikely(atomic_load(&thread->pending) != 0) && !thread_handle_pending(thread)) {
             continue;
         }
-        if (atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0) {
+        if (unlikely(atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0)) {
             offer_work(hart);
         }
-        if (more) {
-            sched_attention();
+        if (unlikely(mask_of(hart) >> priority_of(thread) != 0 || hart->chores)) {
+            arm_turn(hart);
         }
-        arm_clock(hart, turn_end(hart, thread, more));
+        arm_clock(hart, deadline_next());
         space_enter(hart, &thread->process->space.arch);
         fpu_arrive(&thread->fpu);
         return thread;
@@ -341,6 +377,7 @@ void trap_timer(void)
     sched_attention();
     hart->timer_interrupts++;
     hart->armed_ns = SK_DEADLINE_NEVER;
+    hart->turn_armed = false;
     clock_arm(~(uint64_t)0);
     deadline_run(clock_now_ns());
 }

@@ -78,21 +78,18 @@ static void wait_cancelled(struct thread *thread, status_t status)
     syscall_result(thread, status, 0, 0);
 }
 
-status_t sys_object_wait(struct thread *self, struct capability capability, uint32_t signals,
+status_t sys_object_wait(struct thread *self, struct object *object, uint32_t signals,
                          uint64_t deadline, uint64_t *observed)
 {
-    struct object *object = capability.object;
-    const struct object_type *type = object_types[object->type];
-    if (signals == 0 || (signals & ~type->signals) != 0) {
-        return SK_INVALID_ARGS;
-    }
+    struct spinlock *lock = object->lock;
     status_t status = SYSCALL_BLOCKED;
-    lock_acquire(object->lock);
+    if (signals == 0 || (signals & ~object_types[object->type]->signals) != 0) {
+        status = SK_INVALID_ARGS;
+        goto out;
+    }
     *observed = object_take(object, signals);
     if (*observed != 0) {
         status = SK_OK;
-    } else if (atomic_load_explicit(&object->handles, memory_order_relaxed) == 0) {
-        status = SK_BAD_STATE; /* closed between the look-up and here: nobody would tell us */
     } else if (deadline == SK_DEADLINE_POLL) {
         status = SK_TIMED_OUT;
     } else {
@@ -102,10 +99,11 @@ status_t sys_object_wait(struct thread *self, struct capability capability, uint
         observer->notify = wait_notify;
         observer->orphaned = wait_orphaned;
         list_append(&object->observers, &observer->link);
-        wait_begin(self, object->lock, NULL, wait_cancelled);
+        wait_begin(self, lock, NULL, wait_cancelled);
         wait_deadline(self, deadline);
     }
-    lock_release(object->lock);
+out:
+    lock_release(lock);
     return status;
 }
 

@@ -40,6 +40,13 @@ struct syscall_return syscall_return2(struct thread *self, status_t status, uint
 
 struct thread *trap_syscall_end(int64_t status, uint64_t value, struct thread *self)
 {
+    if (status == SYSCALL_SAVED) {
+        const uint64_t *in = self->frame.arg;
+        syscall_handler handler = (syscall_handler)(uintptr_t)value;
+        struct syscall_return result = handler(in[0], in[1], in[2], in[3], in[4], in[5], in[6]);
+        status = result.status;
+        value = result.value;
+    }
     if (status <= SK_OK) {
         syscall_result(self, (status_t)status, value, 0);
     } else if (status == SYSCALL_BLOCKED) {

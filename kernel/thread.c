@@ -86,7 +86,7 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
     list_init(&thread->donors);
     thread->suspend_count = 0;
     store_relaxed(&thread->pending, 0);
-    thread->run_time_ns = 0;
+    thread->run_time = 0;
     store_relaxed(&thread->wait.lock, NULL);
     list_init(&thread->wait.link);
     thread->deadline = (struct deadline){.expired = wait_expired};
@@ -315,6 +315,6 @@ void thread_info(struct thread *thread, struct sk_thread_info *info)
                   : thread->suspend_count > 0
                       ? 2
                       : atomic_load_explicit(&thread->wait.lock, memory_order_relaxed) != NULL;
-    info->run_time_ns = thread->run_time_ns;
+    info->run_time_ns = clock_ticks_to_ns(thread->run_time);
     lock_release(&thread->lock);
 }

@@ -32,7 +32,7 @@ class Argument:
 class Call:
     def __init__(self, number, name, marks):
         self.number, self.name = number, name
-        self.ipc, self.waits = 'ipc' in marks, 'waits' in marks
+        self.ipc, self.waits, self.locked = ('ipc' in marks, 'waits' in marks, 'locked' in marks)
         self.inputs, self.outputs, self.errors, self.text = [], [], [], []
 
     def all_errors(self):
@@ -54,8 +54,8 @@ def parse(path):
         if not words or line.startswith('#'):
             continue
         if words[0] == 'syscall' and not raw[0].isspace():
-            if len(words) < 3 or not words[1].isdigit() or not set(words[3:]) <= {'ipc', 'waits'}:
-                fail(path, number, 'expected: syscall NUMBER NAME [ipc] [waits]')
+            if len(words) < 3 or not words[1].isdigit() or not set(words[3:]) <= {'ipc', 'waits', 'locked'}:
+                fail(path, number, 'expected: syscall NUMBER NAME [ipc] [waits] [locked]')
             calls.append(Call(int(words[1]), words[2], words[3:]))
             continue
         if not calls:
@@ -112,8 +112,8 @@ def stubs(calls):
 
 
 def handler_parameters(call):
-    parameters = []
-    for a in call.inputs:
+    parameters = ['struct object *' + call.inputs[0].name] if call.locked else []
+    for a in call.inputs[len(parameters):]:
         if a.is_handle:
             parameters.append(f'struct capability {a.name}')
         else:
@@ -145,7 +145,7 @@ def dispatch_one(c):
              '    struct thread *self = cpu_hart()->current;']
     handles = [(i, a) for i, a in enumerate(c.inputs) if a.is_handle]
     for _, a in handles:
-        lines.append(f'    struct capability {a.name};')
+        lines.append(f'    struct {"object *" if c.locked else "capability "}{a.name};')
     for a in c.outputs:
         lines.append(f'    {"handle_t" if a.kind == "handle" else "uint64_t"} {a.name} = 0;')
     lines.append('    status_t status;')
@@ -153,7 +153,8 @@ def dispatch_one(c):
     for i, a in handles:
         kind = 'SK_TYPE_NONE' if a.types == ['any'] else 'SK_TYPE_' + a.types[0].upper()
         rights = ' | '.join('SK_RIGHT_' + r for r in a.rights) or '0'
-        lines.append(f'    status = handle_get(self->process, (handle_t)in{i}, {kind}, {rights}, &{a.name});')
+        look = f'handle_lock(self->process, in{i}' if c.locked else f'handle_get(self->process, (handle_t)in{i}'
+        lines.append(f'    status = {look}, {kind}, {rights}, &{a.name});')
         lines.append('    if (status != SK_OK) {')
         lines.append(f'        goto {"fail_" + done[-1] if done else "out"};')
         lines.append('    }')
@@ -166,7 +167,8 @@ def dispatch_one(c):
     for name in reversed(done):
         if name != done[-1]:
             lines.append(f'fail_{name}:')
-        lines.append(f'    object_put({name}.object);')
+        if not c.locked:
+            lines.append(f'    object_put({name}.object);')
     if done:
         lines.append('out:')
     if len(c.outputs) == 2:
@@ -181,7 +183,7 @@ def dispatch_one(c):
 def dispatch(calls):
     by_number = {c.number: c for c in calls}
     last = calls[-1].number + 1  # what every number beyond the table stands for
-    lines = [WARNING, '#include <kernel/handle.h>', '#include <kernel/hart.h>', '#include <kernel/process.h>',
+    lines = [WARNING, '#include <kernel/glance.h>', '#include <kernel/hart.h>',
              '#include <kernel/syscall.h>', '#include <kernel/syscalls.h>', '',
              f'static struct syscall_return dispatch_none({registers()})', '{',
              '    return (struct syscall_return){SK_BAD_SYSCALL, 0};', '}', '']

@@ -26,6 +26,7 @@
 
 _Static_assert(SYSTEM_CALL_CALL == SK_SYS_channel_call, "trap.S");
 _Static_assert(SHORT_MESSAGE_BYTES == SK_MESSAGE_REGISTER_BYTES, "trap.S");
+_Static_assert(SYSTEM_CALL_DONE == SYSCALL_DONE, "trap.S");
 _Static_assert(SYSTEM_CALL_COUNT == SK_SYS_COUNT, "trap.S");
 _Static_assert(sizeof(struct syscall_entry) == 16, "trap.S");
 _Static_assert(offsetof(struct syscall_entry, waits) == 8, "trap.S");

@@ -94,6 +94,7 @@ trap_entry:
         /* Any other call: its handler gets the arguments in their registers. */
         ld      sp, HART_CURRENT(tp)
         each_outgoing sd
+        each_incoming sd
         sd      t5, FRAME_T0+40(sp)
         li      t6, SYSTEM_CALL_COUNT
         mv      t5, a7
@@ -137,6 +138,9 @@ trap_entry:
         /* The handler wrote the results itself, or this hart has something else to do. */
 system_call_more:
         ld      sp, HART_CURRENT(tp)
+        addi    t1, a0, -SYSTEM_CALL_DONE
+        or      t1, t1, t0
+        beqz    t1, return_short
         each_kept sd
         mv      a2, sp
         ld      sp, HART_STACK_TOP(tp)
@@ -147,7 +151,6 @@ system_call_more:
 system_call_waits:
         each_argument sd
         sd      a7, FRAME_A0+56(sp)
-        each_incoming sd
         each_kept sd
         mv      s0, sp
         ld      sp, HART_STACK_TOP(tp)
@@ -240,12 +243,19 @@ user_return:
         csrw    sepc, t0
         each_kept ld
         bnez    t1, restore_all
+return_results:
         each_argument ld
         each_outgoing ld                        /* a key and a status here */
         clear_temporaries
         ld      tp, FRAME_TP(sp)
         ld      sp, FRAME_SP(sp)
         sret
+return_short:
+        csrw    sscratch, tp
+        ld      t0, FRAME_PC(sp)
+        ld      ra, FRAME_RA(sp)
+        csrw    sepc, t0
+        j       return_results
 restore_all:
         sd      zero, FRAME_FULL(sp)
         /* Ends a reservation that another thread may have made; stores what is there already. */

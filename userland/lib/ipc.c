@@ -7,20 +7,41 @@
 
 #include <string.h>
 
-static void load_out(struct sk_ipc_registers *r, const struct sk_out *out)
+/* The bytes of a message that are in registers, to or from a buffer: mostly all of them, and aligned. */
+static inline void copy_registers(void *to, const void *from, size_t bytes)
 {
-    size_t in_registers = out->length < SK_MESSAGE_REGISTER_BYTES ? out->length
-                                                                  : SK_MESSAGE_REGISTER_BYTES;
-    if (in_registers != 0) {
-        memcpy(r->words, out->bytes, in_registers);
+    if (bytes == SK_MESSAGE_REGISTER_BYTES && (((uintptr_t)to | (uintptr_t)from) & 7) == 0) {
+        uint64_t *words = to;
+        const uint64_t *values = from;
+        words[0] = values[0];
+        words[1] = values[1];
+        words[2] = values[2];
+        words[3] = values[3];
+    } else if (bytes != 0) {
+        memcpy(to, from, bytes);
     }
+}
+
+static inline size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline void load_out(struct sk_ipc_registers *r, const struct sk_out *out)
+{
+    uint64_t words[4] = {0};
+    copy_registers(words, out->bytes, least(out->length, SK_MESSAGE_REGISTER_BYTES));
+    r->words[0] = words[0];
+    r->words[1] = words[1];
+    r->words[2] = words[2];
+    r->words[3] = words[3];
     r->info = SK_INFO(out->length, out->handle_count);
     r->out_bytes = (uint64_t)(uintptr_t)out->bytes;
     r->out_handles = (uint64_t)(uintptr_t)out->handles;
 }
 
 /* What the info word cannot say must not be cut off silently. */
-static status_t check_out(const struct sk_out *out)
+static inline status_t check_out(const struct sk_out *out)
 {
     if (out->length > SK_MESSAGE_BYTES_MAX) {
         return SK_TOO_BIG;
@@ -28,11 +49,10 @@ static status_t check_out(const struct sk_out *out)
     return out->handle_count > SK_MESSAGE_HANDLES_MAX ? SK_TOO_BIG : SK_OK;
 }
 
-static void load_in(struct sk_ipc_registers *r, const struct sk_in *in)
+static inline void load_in(struct sk_ipc_registers *r, const struct sk_in *in)
 {
-    size_t bytes = in->capacity < SK_MESSAGE_BYTES_MAX ? in->capacity : SK_MESSAGE_BYTES_MAX;
-    size_t handles = in->handle_capacity < SK_MESSAGE_HANDLES_MAX ? in->handle_capacity
-                                                                  : SK_MESSAGE_HANDLES_MAX;
+    size_t bytes = least(in->capacity, SK_MESSAGE_BYTES_MAX);
+    size_t handles = least(in->handle_capacity, SK_MESSAGE_HANDLES_MAX);
     r->in_bytes = (uint64_t)(uintptr_t)in->bytes;
     r->in_room = SK_ROOM(bytes, handles);
     r->in_handles = (uint64_t)(uintptr_t)in->handles;
@@ -40,7 +60,7 @@ static void load_in(struct sk_ipc_registers *r, const struct sk_in *in)
 
 /* A receive can deliver 32 bytes into a smaller buffer's registers; the message is lost then only if
  * the caller gave less room than its own protocol's shortest message, so it is told TOO_SMALL. */
-static status_t store_in(const struct sk_ipc_registers *r, struct sk_in *in, status_t status)
+static inline status_t store_in(const struct sk_ipc_registers *r, struct sk_in *in, status_t status)
 {
     in->length = SK_INFO_LENGTH(r->info);
     in->handle_count = SK_INFO_HANDLES(r->info);
@@ -57,16 +77,10 @@ static status_t store_in(const struct sk_ipc_registers *r, struct sk_in *in, sta
         in->length = 0;
         return SK_OK;
     }
-    size_t in_registers = in->length < SK_MESSAGE_REGISTER_BYTES ? in->length
-                                                                 : SK_MESSAGE_REGISTER_BYTES;
-    if (in_registers > in->capacity) {
-        memcpy(in->bytes, r->words, in->capacity);
-        return SK_TOO_SMALL;
-    }
-    if (in_registers != 0) {
-        memcpy(in->bytes, r->words, in_registers);
-    }
-    return SK_OK;
+    const uint64_t words[4] = {r->words[0], r->words[1], r->words[2], r->words[3]};
+    size_t in_registers = least(in->length, SK_MESSAGE_REGISTER_BYTES);
+    copy_registers(in->bytes, words, least(in_registers, in->capacity));
+    return in_registers > in->capacity ? SK_TOO_SMALL : SK_OK;
 }
 
 status_t sk_channel_send(handle_t endpoint, const struct sk_out *out)

@@ -88,11 +88,12 @@ struct outgoing {
 /* The caller owns one reference to each end. OVER_BUDGET, NO_MEMORY. */
 status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint **end1);
 
-/* Sends from `endpoint` without blocking; `payer` is charged if it has to be queued. On SK_OK the
+/* Sends from `endpoint`, whose lock is held and let go of, without blocking; `payer` is charged if it has to be queued. On SK_OK the
  * handles have moved. FULL, PEER_CLOSED, OVER_BUDGET, NO_MEMORY. */
 status_t channel_send(struct endpoint *endpoint, const struct outgoing *out, struct job *payer);
 
-/* Receives for the running thread: writes its result registers, or parks it (SYSCALL_BLOCKED). */
+/* Receives for the running thread: writes its result registers, or parks it (SYSCALL_BLOCKED). The lock is
+ * held and let go of. */
 status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64_t deadline);
 
 /* Time-out or kill of a parked receiver: the wait's cancel. */

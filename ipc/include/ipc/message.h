@@ -57,12 +57,6 @@ ALWAYS_INLINE bool message_pass_quickly(struct thread *from, struct thread *to, 
     return there;
 }
 
-/* Delivers to a thread whose registers describe where to. On SK_OK the handles have moved and the
- * result registers are written. On error nothing has changed. TOO_SMALL, NO_HANDLES, OVER_BUDGET,
- * NO_MEMORY, BAD_ADDRESS. Any lock below LOCK_HANDLES may be held. */
-status_t message_deliver(struct thread *to, const struct outgoing *out, uint64_t flags,
-                         token_t token, uint64_t key);
-
 /* Result registers of a receive or call that ended well. `words` may be the thread's own registers.
  * Those that no system call returns in are zeroed by the entry code. */
 static inline void message_result(struct thread *to, uint64_t info, const uint64_t *words,
@@ -78,6 +72,22 @@ static inline void message_result(struct thread *to, uint64_t info, const uint64
     frame->arg[6] = token;
     frame->extra[0] = key;
     frame->extra[1] = (uint64_t)(int64_t)to->reply_status;
+}
+
+status_t message_deliver_long(struct thread *to, const struct outgoing *out, uint64_t flags,
+                              token_t token, uint64_t key);
+
+/* Delivers to a thread whose registers describe where to. On SK_OK the handles have moved and the
+ * result registers are written. On error nothing has changed. TOO_SMALL, NO_HANDLES, OVER_BUDGET,
+ * NO_MEMORY, BAD_ADDRESS. Any lock below LOCK_HANDLES may be held. */
+ALWAYS_INLINE status_t message_deliver(struct thread *to, const struct outgoing *out,
+                                       uint64_t flags, token_t token, uint64_t key)
+{
+    if (out->info > SK_MESSAGE_REGISTER_BYTES) { /* more than fits in registers, or handles */
+        return message_deliver_long(to, out, flags, token, key);
+    }
+    message_result(to, out->info | flags, out->words, token, key);
+    return SK_OK;
 }
 
 /* Result registers of a receive or call that ended otherwise. */

@@ -5,8 +5,14 @@
 
 #include <kernel/types.h>
 
+extern uint64_t clock_slice_ticks; /* [I] SCHED_SLICE_NS */
+
 void clock_init(uint64_t timebase_hz);
 uint64_t clock_now_ns(void);
+/* A span of ticks. */
+uint64_t clock_ticks_to_ns(uint64_t ticks);
+/* The time of a tick. */
+uint64_t clock_tick_ns(uint64_t tick);
 /* The first tick at or after `ns`; ~0 for SK_DEADLINE_NEVER and what lies beyond. */
 uint64_t clock_ns_to_ticks(uint64_t ns);
 

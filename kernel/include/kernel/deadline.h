@@ -5,6 +5,8 @@
 #ifndef KERNEL_DEADLINE_H
 #define KERNEL_DEADLINE_H
 
+#include <stdatomic.h>
+
 #include <kernel/types.h>
 
 struct hart;
@@ -24,7 +26,13 @@ struct deadline {
 /* Arms on this hart; the deadline is not armed. */
 void deadline_arm(struct deadline *deadline, uint64_t when_ns, uint64_t sequence);
 /* Disarms, wherever it is armed; fine when it is not. Does not wait for `expired` under way. */
-void deadline_cancel(struct deadline *deadline);
+void deadline_disarm(struct deadline *deadline);
+static inline void deadline_cancel(struct deadline *deadline)
+{
+    if (atomic_load_explicit(&deadline->hart, memory_order_relaxed) != NULL) {
+        deadline_disarm(deadline);
+    }
+}
 /* Runs what has expired on this hart. */
 void deadline_run(uint64_t now_ns);
 /* The earliest on this hart, ~0 for none. */

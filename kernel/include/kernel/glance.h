@@ -41,30 +41,35 @@ ALWAYS_INLINE bool glance_holds(const struct glance *glance, uint32_t rights)
            (__atomic_load_n(&entry->rights, __ATOMIC_RELAXED) & (rights | ENTRY_MARKS)) == rights;
 }
 
+/* Locks what was seen; false, and unlocked, if the handle does not name it with these rights. */
+ALWAYS_INLINE bool glance_lock(const struct glance *glance, uint32_t rights)
+{
+    struct spinlock *lock = glance->object->lock;
+    lock_acquire(lock);
+    if (likely(glance_holds(glance, rights))) {
+        return true;
+    }
+    lock_release(lock);
+    return false;
+}
+
+/* handle_lock when the looks did not agree: says why, or looks until they do. */
+RARELY status_t handle_lock_again(struct process *process, handle_t handle, enum sk_type type,
+                                  uint32_t rights, struct object **object);
+
 /* The object of a handle, its lock held until the caller gives it back. `type` SK_TYPE_NONE accepts any.
  * BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED. */
-static inline status_t handle_lock(struct process *process, uint64_t handle, enum sk_type type,
+ALWAYS_INLINE status_t handle_lock(struct process *process, uint64_t handle, enum sk_type type,
                                    uint32_t rights, struct object **object)
 {
-    for (;;) {
-        struct glance glance;
-        if (glance_at(process, (handle_t)handle, &glance) &&
-            (type == SK_TYPE_NONE || glance.object->type == type)) {
-            struct spinlock *lock = glance.object->lock;
-            lock_acquire(lock);
-            if (glance_holds(&glance, rights)) {
-                *object = glance.object;
-                return SK_OK;
-            }
-            lock_release(lock);
-        }
-        struct capability capability;
-        status_t status = handle_get(process, (handle_t)handle, type, rights, &capability);
-        if (status != SK_OK) {
-            return status;
-        }
-        object_put(capability.object); /* it has changed between the looks */
+    struct glance glance;
+    if (unlikely(!glance_at(process, (uint32_t)handle, &glance) ||
+                 (type != SK_TYPE_NONE && glance.object->type != type) ||
+                 !glance_lock(&glance, rights))) {
+        return handle_lock_again(process, (handle_t)handle, type, rights, object);
     }
+    *object = glance.object;
+    return SK_OK;
 }
 
 #endif

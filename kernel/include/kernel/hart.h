@@ -23,18 +23,21 @@ struct hart {
     /* Something is to be done before a user program runs on: kernel_exit looks. Set by anyone who
      * gives this hart work, and by its interrupts. */
     _Atomic bool attention;
+    bool chores; /* this hart: it has put something off, see the lists below */
+    bool
+        turn_armed; /* this hart: its clock is set to the end of a turn, of this one or an earlier */
     uint64_t system_calls; /* for statistics; this hart */
     uint32_t number;       /* [I] dense */
     uint64_t id;           /* [I] the machine's */
     _Atomic bool online;
-    _Atomic uint32_t idle; /* a word: exchanged, and no smaller atomic exchange exists */
 
     struct spinlock runqueue_lock;
     struct list_node ready[PRIORITIES]; /* [runqueue_lock] struct thread.run_link */
     _Atomic uint32_t ready_mask;        /* [runqueue_lock] written; read by anyone */
     _Atomic uint32_t ready_top;         /* the highest priority in it, 0 if it is empty */
     _Atomic uint32_t ready_count;
-    uint64_t slice_end_ns; /* this hart: end of `current`'s turn */
+    uint64_t slice_end;   /* this hart: ticks, end of `current`'s turn */
+    uint64_t switched_at; /* this hart: ticks, up to when run time has been told */
 
     struct spinlock timers_lock;
     struct deadline *timers; /* [timers_lock] heap */
@@ -50,7 +53,7 @@ struct hart {
     struct list_node dead_messages; /* this hart: struct message.link, to be released */
 
     /* Statistics, this hart only. */
-    uint64_t timer_interrupts, switches, idle_ns, ipi_received, switched_at_ns;
+    uint64_t timer_interrupts, switches, idle_ns, ipi_received;
 
     struct spinlock *held[HART_LOCKS_MAX]; /* builds with checks: locks held, in order */
     uint32_t held_count;

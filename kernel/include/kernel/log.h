@@ -6,6 +6,8 @@
 #ifndef KERNEL_LOG_H
 #define KERNEL_LOG_H
 
+#include <stdatomic.h>
+
 #include <kernel/types.h>
 
 struct object;
@@ -18,7 +20,14 @@ size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
  * BUSY when taken. */
 status_t log_take_console(struct object *arrival);
 /* Signals the console's event if the log has grown since; no lock held. Part of kernel_exit. */
-void log_tell_console(void);
+RARELY void log_tell_console_now(void);
+extern _Atomic bool log_console_due;
+static inline void log_tell_console(void)
+{
+    if (atomic_load_explicit(&log_console_due, memory_order_relaxed)) {
+        log_tell_console_now();
+    }
+}
 /* An event lost its last handle; if it is the console's, the kernel prints again. */
 void log_console_lost(struct object *arrival);
 /* For panic: print directly from now on, and forget locks. */

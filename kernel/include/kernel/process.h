@@ -24,13 +24,13 @@ struct process {
     struct list_node job_link; /* [job_tree_lock] */
     struct address_space space;
 
-    uint32_t state;             /* [lock] enum sk_process_state */
-    bool starting;              /* [lock] process_start is at work: not to be reaped yet */
-    uint32_t exit_reason;       /* [lock] enum sk_exit_reason */
-    int64_t exit_code;          /* [lock] */
-    struct list_node threads;   /* [lock] struct thread.process_link */
-    uint32_t thread_count;      /* [lock] */
-    uint64_t ended_run_time_ns; /* [lock] of threads that ended */
+    uint32_t state;           /* [lock] enum sk_process_state */
+    bool starting;            /* [lock] process_start is at work: not to be reaped yet */
+    uint32_t exit_reason;     /* [lock] enum sk_exit_reason */
+    int64_t exit_code;        /* [lock] */
+    struct list_node threads; /* [lock] struct thread.process_link */
+    uint32_t thread_count;    /* [lock] */
+    uint64_t ended_run_time;  /* [lock] ticks, of threads that ended */
 
     struct list_node list_link;   /* [process_list_lock] */
     struct list_node reaper_link; /* the hart that reaps it */

@@ -12,11 +12,20 @@
 #define SCHED_SLICE_NS                                                                             \
     10000000ull /* a turn among equals: long against a switch, short for people */
 
+/* Harts that sleep, or are about to: bits by number. */
+extern _Atomic uint64_t sched_idle_harts;
+
 void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id);
 /* This hart must pass through kernel_exit before it goes back to a program. */
 static inline void sched_attention(void)
 {
     store_relaxed(&cpu_hart()->attention, true);
+}
+/* This hart has put something off, which kernel_exit does. */
+static inline void sched_chore(void)
+{
+    cpu_hart()->chores = true;
+    sched_attention();
 }
 /* Queues a ready thread on this hart. thread.lock held. */
 void sched_enqueue(struct thread *thread);
@@ -27,6 +36,8 @@ void sched_requeue(struct thread *thread, uint32_t priority);
 void sched_leave(struct thread *thread);
 /* The running thread goes to the end of its priority's queue. */
 void sched_yield(struct thread *thread);
+/* This hart is idle no more. */
+void sched_idle_end(struct hart *hart);
 /* Makes every other hart that runs something pass through kernel_exit. */
 void sched_interrupt_others(void);
 

@@ -11,6 +11,7 @@
 enum syscall_outcome {
     SYSCALL_BLOCKED = 1, /* the thread waits, has been made ready elsewhere, or has ended */
     SYSCALL_DONE = 2,    /* the handler wrote the result registers itself */
+    SYSCALL_SAVED = 3,   /* to be called when everything is saved: the function in `value` */
 };
 
 /* What a handler gives back to the entry code: all other result registers become zero. */
@@ -19,12 +20,15 @@ struct syscall_return {
     uint64_t value; /* the first result */
 };
 
+typedef struct syscall_return (*syscall_handler)(uint64_t in0, uint64_t in1, uint64_t in2,
+                                                 uint64_t in3, uint64_t in4, uint64_t in5,
+                                                 uint64_t in6);
+
 /* A handler gets the argument registers of the running thread. Its frame holds them too, and all that
- * survives a system call, if the call is marked as one that waits; otherwise only the places of a
- * message's bytes and handles and its token (frame.extra[0], [1] and [5]). */
+ * survives a system call, if the call is marked as one that waits; otherwise only frame.extra, the places
+ * of a message's bytes and handles. */
 struct syscall_entry {
-    struct syscall_return (*handler)(uint64_t in0, uint64_t in1, uint64_t in2, uint64_t in3,
-                                     uint64_t in4, uint64_t in5, uint64_t in6);
+    syscall_handler handler;
     uint64_t waits;
 };
 
@@ -33,6 +37,13 @@ extern const struct syscall_entry syscall_table[SK_SYS_COUNT + 1];
 
 /* Result registers of a thread whose wait ended, or of the running one. */
 void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1);
+/* What a handler returns that may have to wait after all: `handler` goes on, with the arguments that are in
+ * the frame, when the frame holds everything. For calls that mostly need not wait. */
+static inline struct syscall_return syscall_saved(syscall_handler handler)
+{
+    return (struct syscall_return){SYSCALL_SAVED, (uint64_t)(uintptr_t)handler};
+}
+
 /* What a handler with two results returns. */
 struct syscall_return syscall_return2(struct thread *self, status_t status, uint64_t value0,
                                       uint64_t value1);

@@ -49,7 +49,7 @@ struct thread {
     struct list_node donors;   /* [lock] struct call.donor_link of callers it serves */
     uint32_t suspend_count;    /* [lock] */
     _Atomic uint32_t pending;  /* THREAD_PENDING_* */
-    uint64_t run_time_ns;      /* by its hart */
+    uint64_t run_time;         /* ticks, by its hart */
 
     struct wait wait;
     struct deadline deadline; /* of the wait */

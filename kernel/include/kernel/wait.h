@@ -56,11 +56,28 @@ struct observer {
 
 /* Tells the observers that the object shows `signals`, which it does already; those that delivery
  * takes are gone with the first taker. Object lock held. */
-void object_notify(struct object *object, uint32_t signals);
+void object_notify_each(struct object *object, uint32_t signals);
+static inline void object_notify(struct object *object, uint32_t signals)
+{
+    if (!list_empty(&object->observers)) {
+        object_notify_each(object, signals);
+    }
+}
 /* Which of `signals` the object shows, object lock held. */
-uint32_t object_observe(struct object *object, uint32_t signals);
+static inline uint32_t object_observe(struct object *object, uint32_t signals)
+{
+    return object_types[object->type]->observe(object) & signals;
+}
 /* Delivers what the object shows of `signals`: returns it, and takes what delivery takes. */
-uint32_t object_take(struct object *object, uint32_t signals);
+static inline uint32_t object_take(struct object *object, uint32_t signals)
+{
+    const struct object_type *type = object_types[object->type];
+    uint32_t shown = type->observe(object) & signals;
+    if (type->take != NULL && shown != 0) {
+        type->take(object, shown);
+    }
+    return shown;
+}
 /* Removes and tells all observers. No lock held, a reference is. Part of every waitable type's orphan. */
 void object_orphan_observers(struct object *object);
 

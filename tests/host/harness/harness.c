@@ -101,7 +101,7 @@ static struct thread *back_to_user(struct thread *thread)
 struct thread *pass(void)
 {
     if (setjmp(idle_exit) != 0) {
-        atomic_store(&cpu_hart()->idle, false);
+        sched_idle_end(cpu_hart());
         return NULL;
     }
     cpu_poll_interrupts();
@@ -232,7 +232,7 @@ status_t syscall_array(struct thread *thread, uint32_t number, const uint64_t ar
     if (setjmp(idle_exit) == 0) {
         back_to_user(trap_syscall(thread));
     } else {
-        atomic_store(&cpu_hart()->idle, false);
+        sched_idle_end(cpu_hart());
     }
     status_t status = outcome(thread);
     object_put(&thread->object);
@@ -277,7 +277,7 @@ status_t ipc_as(struct thread *thread, uint32_t number, const struct ipc *ipc)
     if (setjmp(idle_exit) == 0) {
         back_to_user(ipc_trap(thread, number, ipc));
     } else {
-        atomic_store(&cpu_hart()->idle, false);
+        sched_idle_end(cpu_hart());
     }
     status_t status = outcome(thread);
     object_put(&thread->object);

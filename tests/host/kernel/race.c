@@ -74,7 +74,7 @@ static void *hart_life(void *argument)
     cpu_set_hart(hart);
     host_idle = idle_hart;
     if (setjmp(hart_end) != 0) {
-        atomic_store(&hart->idle, false);
+        sched_idle_end(hart);
         return NULL;
     }
     for (struct thread *thread = kernel_exit();;) {

@@ -57,9 +57,9 @@ struct arch_hart {
         if (sizeof(*where_) == 8) {                                                                \
             __asm__ volatile("sd %z1, %0" : "=m"(*where_) : "rJ"(value_));                         \
         } else if (sizeof(*where_) == 4) {                                                         \
-            __asm__ volatile("sw %z1, %0" : "=m"(*where_) : "rJ"(value_));                         \
+            __asm__ volatile("sw %z1, %0" : "=m"(*where_) : "rJ"((int32_t)value_));                \
         } else {                                                                                   \
-            __asm__ volatile("sb %z1, %0" : "=m"(*where_) : "rJ"(value_));                         \
+            __asm__ volatile("sb %z1, %0" : "=m"(*where_) : "rJ"((int32_t)value_));                \
         }                                                                                          \
     } while (0)
 

@@ -40,6 +40,7 @@
 #define SYSTEM_CALL_COUNT 109
 #define SYSTEM_CALL_CALL 13
 #define SYSTEM_CALL_REPLY_RECEIVE 15
+#define SYSTEM_CALL_DONE 2
 #define SHORT_MESSAGE_BYTES 32
 
 /* The kernel's fixed addresses; <arch_impl/mmu.h> has the map. */
