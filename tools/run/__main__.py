@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": "build if needed, boot, serve the web page (the default)",
     "test": "build, then run the tests: all of them, or the suites named",
     "bench": "measure: all groups, or those named",
+    "matrix": "build with every compiler and kind of build, boot each on every machine",
     "build": "build only",
     "image": "make the image of a board's card, or update a mounted card",
     "gdb": "boot under gdb",
@@ -96,6 +97,12 @@ def make_parser(command):
                                  "at DIR; what ran before becomes the second entry of the boot menu")
         parser.add_argument("--append", default="", metavar="WORDS",
                             help="kernel command line (default manifest=system; --update keeps the card's)")
+    elif command == "matrix":
+        common_options(parser)
+        parser.add_argument("--cells", nargs="+", default=[], metavar="CELL",
+                            help="virt-1, virt-2, virt-4, sifive-u, card (default: all)")
+        parser.add_argument("rows", nargs="*", metavar="ROW",
+                            help="gcc or clang, and debug, release or checks: gcc-debug (default: all)")
     elif command in ("build", "check"):
         common_options(parser)
     return parser
@@ -134,6 +141,9 @@ def dispatch(command, options):
     if command == "image":
         import image
         return image.main(options)
+    if command == "matrix":
+        import matrix
+        return matrix.main(options)
     if command == "check":
         import check
         return check.main(options)

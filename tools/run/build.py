@@ -17,9 +17,10 @@ import threading
 from common import ROOT, Stop, say
 from packages import cross_prefix
 
-GUEST, HOST, RUNS = "build", "build-host", "build-run"
-SETUP = {
-    GUEST: ["--cross-file", "cross-riscv64.txt"],
+GUEST, HOST, RUNS, MATRIX = "build", "build-host", "build-run", "build-matrix"
+CROSS_FILE = "cross-riscv64.txt"
+SETUP = {  # build directory: how Meson sets it up; tools/run/matrix.py adds its rows
+    GUEST: ["--cross-file", CROSS_FILE],
     HOST: ["-Db_sanitize=address,undefined", "-Db_lundef=false",
            "--force-fallback-for=lwip,llhttp,libfdt"],
 }
@@ -31,8 +32,8 @@ def path(*parts):
 
 
 @contextlib.contextmanager
-def locked(exclusive):
-    fd = os.open(ROOT, os.O_RDONLY | os.O_DIRECTORY)
+def locked(exclusive, where=ROOT):
+    fd = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
     try:
         kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
         try:
@@ -44,6 +45,11 @@ def locked(exclusive):
         yield
     finally:
         os.close(fd)
+
+
+def has_toolchain_file(name):
+    """CROSS chooses the compiler of the builds that the GCC cross file describes."""
+    return CROSS_FILE in SETUP[name]
 
 
 def toolchain_text():
@@ -67,7 +73,7 @@ def why_stale(name):
     version = subprocess.run(["meson", "--version"], capture_output=True, text=True).stdout.strip()
     if version != made_by:
         return "was made by Meson %s (this is %s)" % (made_by, version)
-    if name == GUEST:
+    if has_toolchain_file(name):
         try:
             with open(os.path.join(folder, TOOLCHAIN_FILE)) as f:
                 before = f.read()
@@ -110,7 +116,7 @@ def setup(name):
     command = ["meson", "setup", name, "--wrap-mode=nodownload"] + SETUP[name]
     if os.environ.get("CI"):
         command += ["--werror"]
-    if name == GUEST:
+    if has_toolchain_file(name):
         with open(os.path.join(folder, TOOLCHAIN_FILE), "w") as f:
             f.write(toolchain_text())
         command += ["--cross-file", os.path.join(name, TOOLCHAIN_FILE)]
@@ -121,12 +127,12 @@ def setup(name):
         raise Stop("Meson could not set up %s/ (its messages are above)" % name)
 
 
-def ninja(name):
-    return run_quietly(["ninja", "-C", name], "building %s/" % name)
+def ninja(name, targets):
+    return run_quietly(["ninja", "-C", name] + list(targets), "building %s/" % name)
 
 
-def make(name):
-    """Brings one build directory up to date. The caller holds the exclusive lock."""
+def make(name, targets=()):
+    """Brings one build directory up to date (all of it without targets). The caller holds the exclusive lock."""
     if os.path.exists(path(name)):
         reason = why_stale(name)
         if reason:
@@ -134,13 +140,13 @@ def make(name):
             shutil.rmtree(path(name))
     if not os.path.exists(path(name)):
         setup(name)
-    ok, output = ninja(name)
+    ok, output = ninja(name, targets)
     if not ok and ("FAILED:" not in output or "FAILED: build.ninja" in output):
         # Not a compiler's complaint, so the build directory itself may be at fault.
         say("%s/ is out of step with the sources: making it anew" % name)
         shutil.rmtree(path(name))
         setup(name)
-        ok, output = ninja(name)
+        ok, output = ninja(name, targets)
     if not ok:
         show_errors(output, "FAILED:")
         raise Stop("the build failed (its messages are above)")
@@ -177,7 +183,7 @@ def copy_boot_files(top, archive, folder):
 
 def clean():
     """Removes what ./run made outside git."""
-    names = [n for n in (GUEST, HOST, RUNS) if os.path.isdir(path(n))]
+    names = [n for n in (GUEST, HOST, RUNS, MATRIX) if os.path.isdir(path(n))]
     sources = path("subprojects")
     names += [os.path.join("subprojects", n) for n in os.listdir(sources)
               if n != "packagefiles" and os.path.isdir(os.path.join(sources, n))]

@@ -28,6 +28,7 @@ SUITES = {
     "http": (build.GUEST, 3.5),
     "boards": (build.GUEST, 3.0),
     "heal": (build.GUEST, 2.5),
+    "matrix": (build.GUEST, 3.0),
     "bench": (build.GUEST, 2.0),
 }
 EXPLANATION_LINES = 12  # of what follows a failed case
