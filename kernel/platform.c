@@ -305,6 +305,8 @@ static bool read_plic(struct reader *r)
     struct platform *p = r->platform;
     int node = find_plic(r);
     if (node < 0) {
+        p->has_aia = fdt_node_offset_by_compatible(r->tree, -1, "riscv,aplic") >= 0 ||
+                     fdt_node_offset_by_compatible(r->tree, -1, "riscv,imsics") >= 0;
         return true;
     }
     const char *name = fdt_get_name(r->tree, node, NULL);

@@ -61,7 +61,11 @@ void plic_boot(void)
         }
     }
     if (reached == NULL) {
-        log_printf("no usable interrupt controller: devices will not work\n");
+        log_printf("no PLIC that reaches a usable hart%s: devices will not work\n",
+                   platform.has_aia
+                       ? " (the tree has an APLIC or IMSICs, which are not driven; QEMU: "
+                         "-M virt,aia=none)"
+                       : "");
     }
 }
 

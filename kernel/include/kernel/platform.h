@@ -40,7 +40,8 @@ struct platform {
     uint32_t harts_skipped;
     uint64_t timebase_hz;
     struct platform_range plic;
-    uint32_t plic_sources;        /* riscv,ndev */
+    uint32_t plic_sources; /* riscv,ndev */
+    bool has_aia;          /* no PLIC, but the newer controllers, which nothing here drives */
     struct platform_range initrd; /* empty: none */
     char command_line[1024];
     uint8_t random_seed[64]; /* /chosen/rng-seed, kaslr-seed; zero where absent */

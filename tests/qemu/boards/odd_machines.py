@@ -3,7 +3,7 @@
 import os
 import sys
 
-from guest import GuestError
+from guest import Guest, GuestError
 from odd_guest import OddGuest, cells
 from tap import Tap
 
@@ -57,6 +57,19 @@ def memory_in_pieces():
             tap.ok(guest.memory(start, len(data)) == data, name + "%#x is left alone" % start)
 
 
+def newer_interrupts():
+    """Not supported, and said to be."""
+    for aia in ("aplic", "aplic-imsic"):
+        name = "a machine with aia=%s says why its devices will not work" % aia
+        try:
+            with Guest(extra="-machine aia=" + aia) as guest:
+                guest.wait_for(r"no PLIC that reaches a usable hart \(the tree has an APLIC or IMSICs")
+                guest.wait_for("Skerry .*, 1 hart, ")
+                tap.ok(True, name)
+        except GuestError as error:
+            tap.ok(False, name, str(error))
+
+
 def main():
     serves("hart 2 boots, and the kernel lies high above the archive", [", 4 harts, ", "Boot HART ID              : 2"],
            smp=4, boot_hart=2, kernel_at=0x86600000, archive_at=0x80400000, tree_at=0x87000000)
@@ -75,6 +88,7 @@ def main():
            ["console: no serial port that a driver here knows is in the device tree"],
            edits=[("-r", "/soc/serial@10000000"), ("-d", "/chosen", "stdout-path")])
     memory_in_pieces()
+    newer_interrupts()
     return tap.done()
 
 
