@@ -4,7 +4,8 @@
  *
  * A job ends when no live process is left in it and below it and it was killed or has no handle any
  * more. What it does not use of its limit goes back to its heir, the parent, at once; the rest as
- * the charges are given back. Locks: job_tree_lock, then each job's budget_lock, one at a time.
+ * the charges are given back. Nothing can be made in it any more, but memory that others still share
+ * may get its missing pages, which the heir pays. Locks: job_tree_lock, then each job's budget_lock, one at a time.
  * Tests: tests/host/kernel/test_job.c.
  */
 #include <string.h>
@@ -25,15 +26,44 @@ static struct job *job_from_object(struct object *object)
     return container_of(object, struct job, object);
 }
 
+/* Takes from what a job does not use of its limit, or its heir if it has ended. */
+static status_t limit_take(struct job *job, enum budget_kind kind, uint64_t amount)
+{
+    status_t status = SK_OVER_BUDGET;
+    while (job != NULL) {
+        lock_acquire(&job->budget_lock);
+        struct job *heir = job->heir;
+        if (heir == NULL && amount <= job->limit[kind] - job->used[kind]) {
+            job->limit[kind] -= amount;
+            status = SK_OK;
+        }
+        lock_release(&job->budget_lock);
+        job = heir;
+    }
+    return status;
+}
+
 status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount)
 {
     status_t status = SK_OVER_BUDGET;
     lock_acquire(&job->budget_lock);
+    struct job *heir = job->heir;
     if (amount <= job->limit[kind] - job->used[kind]) {
         job->used[kind] += amount;
         status = SK_OK;
     }
     lock_release(&job->budget_lock);
+    if (status == SK_OK || heir == NULL || kind != BUDGET_PAGES) {
+        return status;
+    }
+    /* Whoever touches a page of memory that a dead program shared with it has done nothing wrong. */
+    status = limit_take(heir, kind, amount);
+    if (status == SK_OK) {
+        lock_acquire(&job->budget_lock);
+        job->limit[kind] += amount;
+        job->used[kind] += amount;
+        lock_release(&job->budget_lock);
+    }
     return status;
 }
 

@@ -265,6 +265,9 @@ static status_t on_message(struct sk_server *server, struct sk_client *client, s
         return on_resolve(client, in, reply);
     case SK_NET_OP_INFO:
         return on_info(reply);
+    case SK_NET_OP_LOST:
+        return lost_add((const struct sk_net_lost_request *)in->bytes, in->length,
+                        (client->grants & SK_GRANT_LOW_PORTS) != 0);
     case SK_NET_OP_TIME:
         return clock_read_wall(sk_reply_struct(reply, struct sk_net_time_reply));
     default:

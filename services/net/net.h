@@ -9,6 +9,7 @@
  *   timers.c    lwIP's timers, each only while it has something to time
  *   random.c    unpredictable numbers for lwIP
  *   resolve.c   names and the time of day
+ *   lost.c      what became of connections that the service's former life had
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -57,6 +58,15 @@ void timers_run(void);
 /* An ARP request was sent, a DNS query began: their timers are needed for a while. */
 void timers_note_arp(void);
 void timers_note_dns(void);
+
+/* --- lost.c --- */
+
+/* SK_NET_OP_LOST, `length` bytes of it; pairs with a low port count only with `low_ports`. */
+status_t lost_add(const struct sk_net_lost_request *request, size_t length, bool low_ports);
+/* Probes are to be sent; to be called every LOST_INTERVAL while lost_waits. */
+#define LOST_INTERVAL_MS 500u
+bool lost_waits(void);
+void lost_run(void);
 
 /* --- random.c --- */
 

@@ -121,6 +121,7 @@ static struct timer timers[] = {
     {dhcp_coarse_tmr, DHCP_COARSE_TIMER_MSECS *SK_MS, config_uses_dhcp, config_uses_dhcp, NEVER},
     {dhcp_fine_tmr, DHCP_FINE_TIMER_MSECS *SK_MS, config_dhcp_waits, config_dhcp_waits, NEVER},
     {dns_tmr, DNS_TMR_INTERVAL *SK_MS, dns_waits, dns_waits, NEVER},
+    {lost_run, LOST_INTERVAL_MS *SK_MS, lost_waits, lost_waits, NEVER},
 };
 
 #define TIMERS (sizeof timers / sizeof timers[0])

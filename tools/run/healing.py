@@ -72,6 +72,9 @@ class Healer:
             raise self.guest.error("%s: %s" % (name, found.group(2)))
         return int(found.group(1))
 
+    def kill(self, program):
+        return self.ask("kill " + program, "kill %s: (.*)" % program).group(1)
+
     def driver(self, name):
         """Restarts, cause and code of the last end."""
         found = self.ask("driver " + name, r"driver %s (\d+) (\d+) (-?\d+)" % name)

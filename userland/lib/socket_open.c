@@ -9,6 +9,7 @@
 
 #include <sk/ipc.h>
 #include <sk/service.h>
+#include <sk/thread.h>
 
 /* A session is asked for again when the service dies before it has given it. */
 #define OPEN_ATTEMPTS 4
@@ -91,6 +92,41 @@ static status_t session_request(handle_t endpoint, uint32_t *slots, uint64_t dea
     return status;
 }
 
+/*
+ * Connections that ended with a dead service, of all sessions of this process. A new session tells the
+ * new service of them. Those for which there is no room are forgotten: their peers find out themselves.
+ */
+static struct {
+    struct sk_net_lost_request request;
+    struct sk_net_pair pairs[SK_NET_LOST_MAX];
+} lost = {.request = {.op = SK_NET_OP_LOST}};
+static struct sk_mutex lost_lock; /* guards `lost` */
+
+static void lost_note(const struct sk_socket *socket)
+{
+    if (!socket->net->dead || socket->kind != SOCKET_CONNECTION) {
+        return;
+    }
+    sk_mutex_lock(&lost_lock);
+    if (lost.request.count < SK_NET_LOST_MAX) {
+        lost.pairs[lost.request.count++] = (struct sk_net_pair){socket->shared->local,
+                                                                socket->shared->remote};
+    }
+    sk_mutex_unlock(&lost_lock);
+}
+
+static void lost_tell(handle_t endpoint)
+{
+    sk_mutex_lock(&lost_lock);
+    if (lost.request.count != 0) {
+        struct sk_out out = sk_out_bytes(&lost, sizeof lost.request +
+                                                    lost.request.count * sizeof lost.pairs[0]);
+        sk_channel_send(endpoint, &out);
+        lost.request.count = 0;
+    }
+    sk_mutex_unlock(&lost_lock);
+}
+
 static void close_handle(handle_t handle)
 {
     if (handle != SK_HANDLE_NONE) {
@@ -129,6 +165,9 @@ static status_t session_open(struct sk_net *made, uint64_t deadline)
         sk_handle_close(handles[HANDLE_CONTROL]);
         sk_handle_close(handles[HANDLE_DATA]);
     }
+    if (status == SK_OK) {
+        lost_tell(made->endpoint);
+    }
     return status;
 }
 
@@ -162,7 +201,7 @@ void sk_net_close(struct sk_net *net)
     if (net == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < net->slots && !net->dead; i++) {
+    for (uint32_t i = 0; i < net->slots; i++) {
         if (net->sockets[i].kind != SOCKET_UNUSED) {
             sk_socket_close(&net->sockets[i]);
         }
@@ -286,6 +325,7 @@ struct sk_net_address sk_socket_remote(const struct sk_socket *socket)
 /* The socket ends for us; the service goes on with the request. */
 static void socket_end(struct sk_socket *socket, uint32_t request)
 {
+    lost_note(socket);
     socket->kind = SOCKET_UNUSED;
     atomic_fetch_or_explicit(&socket->shared->requests, request, memory_order_relaxed);
     socket_name(socket);

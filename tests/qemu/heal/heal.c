@@ -97,6 +97,7 @@ static void use_everything(void)
 static void kill_and_see(const char *program)
 {
     long before = restarts_of(program, -1);
+    heal_drain();
     test_status(heal_kill(program), SK_OK);
     test_equal(restarts_of(program, before + 1), before + 1);
     use_everything();

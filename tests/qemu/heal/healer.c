@@ -3,6 +3,7 @@
  * Does to the system what the host's scripts type, one line each, and says what came of it:
  *
  *     restart NAME   devmgr ends the driver of the service NAME       "restart NAME: STATUS"
+ *     kill NAME      init ends the program NAME                       "kill NAME: STATUS"
  *     counts         live objects by type, handles, free pages        "counts O... H P"
  *     driver NAME    restarts, last cause and code of NAME's driver  "driver NAME RESTARTS CAUSE CODE"
  *     recover NAME   ends a component, and waits for its next good response (recovery.c)
@@ -151,6 +152,8 @@ int main(void)
         int words = sscanf(line, "%15s %31s %lu", command, name, &seed);
         if (words == 2 && strcmp(command, "restart") == 0) {
             restart(name);
+        } else if (words == 2 && strcmp(command, "kill") == 0) {
+            printf("kill %s: %s\n", name, sk_status_words(heal_kill(name)));
         } else if (words == 2 && strcmp(command, "driver") == 0) {
             driver(name);
         } else if (words == 2 && strcmp(command, "recover") == 0) {

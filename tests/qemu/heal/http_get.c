@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One HTTP request over loopback, and the request to init that ends a program.
+ * One HTTP request over loopback.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include <sk/ipc.h>
-#include <sk/protocol/init.h>
-#include <sk/service.h>
 #include <sk/socket.h>
 #include <sk/time.h>
 
 #include "heal_test.h"
-
-status_t heal_kill(const char *program)
-{
-    struct sk_init_name request = {.operation = SK_INIT_KILL};
-    int64_t answer = SK_BAD_FORMAT;
-    strncpy(request.name, program, sizeof request.name - 1);
-    struct sk_out out = sk_out_bytes(&request, sizeof request);
-    struct sk_in in = sk_in_bytes(&answer, sizeof answer);
-    status_t status = sk_channel_call(sk_boot_endpoint, &out, &in, sk_deadline_after(SK_SECOND));
-    return status == SK_OK ? (status_t)answer : status;
-}
 
 static status_t exchange(struct sk_socket *socket, const char *path, char *body, size_t size,
                          uint64_t deadline)

@@ -227,6 +227,31 @@ static void charges_outlive_their_job(void)
     test_job_end(outer);
 }
 
+/* Memory that a dead job shared: whoever still maps it may touch it, at the parent's cost. */
+static void shared_memory_outlives_its_job(void)
+{
+    handle_t outer = test_job_with(small), inner, memory;
+    must(sk_job_create(outer, &(struct sk_budget){.pages = 10, .objects = 5}, &inner));
+    must(sk_memory_create(inner, 4 * SK_PAGE_SIZE, 0, &memory));
+    _Atomic uint8_t *bytes = (_Atomic uint8_t *)(uintptr_t)map_memory(memory, 4,
+                                                                      SK_PROT_READ | SK_PROT_WRITE);
+    bytes[0] = 1;
+    test_job_end(inner);
+    uint64_t before = job_info(outer).limit.pages;
+    bytes[SK_PAGE_SIZE] = 2;
+    bytes[2 * (uint64_t)SK_PAGE_SIZE] = 3;
+    test_equal(before - job_info(outer).limit.pages, 2);
+    test_check(bytes[0] == 1 && bytes[SK_PAGE_SIZE] == 2);
+    must(sk_memory_unmap(sk_self_process, (uintptr_t)bytes, 4 * (uint64_t)SK_PAGE_SIZE));
+    must(sk_handle_close(memory));
+    uint64_t limit = test_deadline();
+    while (job_info(outer).limit.pages != small.pages && sk_now() < limit) {
+        sk_thread_yield();
+    }
+    test_equal(job_info(outer).limit.pages, small.pages);
+    test_job_end(outer);
+}
+
 static void a_killed_job_is_closed_to_all(void)
 {
     handle_t job = test_job(), inner, handle;
@@ -280,6 +305,7 @@ void test_budgets(void)
     self_case("budget: handles run out at their limit", handles_run_out_at_their_limit);
     self_case("budget: threads run out at their limit", threads_run_out_at_their_limit);
     self_case("budget: charges outlive their job", charges_outlive_their_job);
+    self_case("budget: shared memory outlives its job", shared_memory_outlives_its_job);
     self_case("budget: a killed job is closed to all", a_killed_job_is_closed_to_all);
     self_case("budget: killing an ancestor kills the tree", a_tree_is_killed);
 }

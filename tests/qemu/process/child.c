@@ -10,7 +10,8 @@
  *   exhaust           touches more memory than its job has
  *   malloc            allocates until malloc says no; ends with 0 if it did say so
  *   relay             sends a message on the boot handle "relay", then ends
- *   serve NAME [N]    serves the name and answers calls; ends itself at its Nth connection
+ *   serve NAME [N]    serves the name and answers calls; ends itself at its Nth connection. A call whose
+ *                     first word is CHILD_SPIN or CHILD_CRASH makes it hang, or fault
  *   deaf              holds its control endpoint and never looks at it
  *   connect NAME      connects to a service through its own "init"; ends with minus the status
  *   abort             calls abort
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <child.h>
 #include <sk/server.h>
 #include <sk/service.h>
 #include <sk/time.h>
@@ -148,10 +150,23 @@ static status_t on_connect(struct sk_server *server, struct sk_client *client)
     return SK_OK;
 }
 
+static void spin(void)
+{
+    for (_Atomic uint64_t turns = 0;;) {
+        turns++;
+    }
+}
+
 /* Echoes the request with the status in front. */
 static status_t on_message(struct sk_server *server, struct sk_client *client, struct sk_in *in,
                            struct sk_reply *reply)
 {
+    if (sk_operation(in) == CHILD_SPIN) {
+        spin();
+    }
+    if (sk_operation(in) == CHILD_CRASH) {
+        poke(0);
+    }
     reply->length = in->length;
     memcpy(reply->bytes, in->bytes, in->length);
     memset(reply->bytes, 0, sizeof(int64_t));
@@ -231,9 +246,7 @@ int main(int argc, char **argv)
         return 1;
     }
     if (strcmp(mode, "spin") == 0) {
-        for (_Atomic uint64_t turns = 0;;) {
-            turns++;
-        }
+        spin();
     }
     return 99;
 }

@@ -48,6 +48,8 @@ enum sk_net_op {
     SK_NET_OP_RESOLVE,  /* sk_net_resolve_request -> sk_net_resolve_reply */
     SK_NET_OP_INFO,     /* op only -> sk_net_info_reply */
     SK_NET_OP_TIME,     /* op only -> sk_net_time_reply; NOT_FOUND: not known (yet) */
+    SK_NET_OP_LOST, /* sk_net_lost_request, a message: connections of a session whose service died.
+                           Their peers are told, which else might wait for ever. */
 };
 
 struct sk_net_address {
@@ -88,6 +90,19 @@ struct sk_net_socket_reply {
     int64_t status;
     uint32_t slot;
     uint32_t generation;
+};
+
+struct sk_net_pair {
+    struct sk_net_address local, remote;
+};
+
+#define SK_NET_LOST_MAX 255u /* in one message */
+
+/* Followed by `count` struct sk_net_pair. */
+struct sk_net_lost_request {
+    uint64_t op;
+    uint32_t count;
+    uint32_t reserved;
 };
 
 struct sk_net_resolve_request {
