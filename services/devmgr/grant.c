@@ -129,6 +129,14 @@ static status_t grant_dma(struct grant *grant, struct found *found)
 {
     status_t status = sk_resource_create(sk_boot_handle("resource"), SK_RESOURCE_DMA, 0, DMA_LIMIT,
                                          &found->dma);
+    /* Init holds it, too: if this process dies, the memory stays the device's until it is stopped. */
+    handle_t kept;
+    if (status == SK_OK) {
+        status = sk_handle_duplicate(found->dma, SK_RIGHT_TRANSFER | SK_RIGHT_DUPLICATE, &kept);
+    }
+    if (status == SK_OK) {
+        status = sk_keep(found->entry.service, kept);
+    }
     return status == SK_OK ? grant_copy(grant, "dma", found->dma, SK_RIGHT_MANAGE) : status;
 }
 

@@ -118,16 +118,27 @@ static void give_up(struct found *found, enum sk_devmgr_state state, const char 
     close_handle(&found->control); /* clients are told that the service is down */
 }
 
+/* Gives the DMA memory of a life that has ended back, once the device cannot write to it any more. */
+static bool release_dma(struct found *found)
+{
+    if (found->dma == SK_HANDLE_NONE) {
+        return true;
+    }
+    if (!reset_device(found)) {
+        give_up(found, SK_DEVMGR_FAILED,
+                "not started again, as its device cannot be reset and keeps its memory");
+        return false; /* with the grant, for as long as the machine runs */
+    }
+    close_handle(&found->dma);
+    sk_keep(found->entry.service, SK_HANDLE_NONE);
+    return true;
+}
+
 /* After the end of a life, or of an attempt to start one: when is the next? found->entry.cause and .code are set. */
 static void plan(struct found *found)
 {
-    if (found->dma != SK_HANDLE_NONE) {
-        if (!reset_device(found)) {
-            give_up(found, SK_DEVMGR_FAILED,
-                    "not started again, as its device cannot be reset and keeps its memory");
-            return; /* with the grant, for as long as the machine runs */
-        }
-        close_handle(&found->dma);
+    if (!release_dma(found)) {
+        return;
     }
     if (!found->driver->restarts) {
         give_up(found, SK_DEVMGR_ENDED, "not started again");
@@ -257,6 +268,17 @@ static void begin_life(struct found *found)
     plan(found);
 }
 
+/* A devmgr before this one may have died with the driver: then init has kept the grant for us. */
+static void take_former_grant(struct found *found)
+{
+    char name[SK_DEVMGR_NAME_MAX + 8];
+    snprintf(name, sizeof name, "kept:%s", found->entry.service);
+    found->dma = sk_boot_handle_take(name);
+    if (found->dma != SK_HANDLE_NONE) {
+        found->entry.cause = SK_CAUSE_TORN_DOWN;
+    }
+}
+
 void lives_begin(struct found *found)
 {
     found->start_due = SK_DEADLINE_NEVER;
@@ -269,7 +291,10 @@ void lives_begin(struct found *found)
                sk_status_words(found->entry.error));
         return;
     }
-    begin_life(found);
+    take_former_grant(found);
+    if (release_dma(found)) {
+        begin_life(found);
+    }
 }
 
 status_t lives_cut(struct found *found, enum sk_init_cause cause)

@@ -26,6 +26,12 @@
 #define SERVICE_LIMIT (5 * SK_SECOND)
 #define START_LIMIT (30 * SK_SECOND)
 
+/* What a program wants its next life to have: handles that are init's. */
+struct kept {
+    char name[SK_INIT_NAME_MAX + 8]; /* "kept:NAME" */
+    handle_t handle;                 /* SK_HANDLE_NONE: the entry is free */
+};
+
 /* One program of the manifest. */
 struct program {
     const struct manifest_program *entry;
@@ -36,6 +42,7 @@ struct program {
     bool torn_down; /* its end was wanted, for what it depends on is started again */
     bool hung;      /* its end was wanted, for it looked at its control endpoint no more */
     uint32_t delegates;
+    struct kept kept[SK_INIT_KEPT_MAX]; /* across its lives */
     struct supervision history;
     uint64_t restart_at; /* SK_INIT_RESTARTING: not before */
     uint64_t pause;      /* ... which was so long after the end */

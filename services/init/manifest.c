@@ -34,12 +34,8 @@ static const struct keyword handle_words[] = {
 };
 
 static const struct keyword grant_words[] = {
-    {"low-ports", SK_GRANT_LOW_PORTS},
-    {"power", SK_GRANT_POWER},
-    {"inspect", SK_GRANT_INSPECT},
-    {"restart", SK_GRANT_RESTART},
-    {"kill", SK_GRANT_KILL},
-    {NULL, 0},
+    {"low-ports", SK_GRANT_LOW_PORTS}, {"power", SK_GRANT_POWER}, {"inspect", SK_GRANT_INSPECT},
+    {"restart", SK_GRANT_RESTART},     {"kill", SK_GRANT_KILL},   {NULL, 0},
 };
 
 static const struct keyword restart_words[] = {

@@ -126,6 +126,18 @@ static status_t give_controls(struct init *init, struct program *program, struct
     return SK_OK;
 }
 
+static status_t give_kept(const struct program *program, struct given *given)
+{
+    status_t status = SK_OK;
+    for (uint32_t i = 0; i < SK_INIT_KEPT_MAX && status == SK_OK; i++) {
+        const struct kept *kept = &program->kept[i];
+        if (kept->handle != SK_HANDLE_NONE) {
+            status = give_copy(given, kept->name, kept->handle, rights_of(kept->handle));
+        }
+    }
+    return status;
+}
+
 /* A console that is down is no reason not to start: the program then writes to the log, if it may. */
 static void give_console(struct init *init, struct program *program, struct given *given)
 {
@@ -260,6 +272,9 @@ static status_t start(struct init *init, struct program *program)
     }
     if (status == SK_OK) {
         status = give_controls(init, program, &given);
+    }
+    if (status == SK_OK) {
+        status = give_kept(program, &given);
     }
     if (status == SK_OK) {
         give_console(init, program, &given);

@@ -354,6 +354,46 @@ static status_t handle_kill(struct init *init, struct requester *requester, stru
     return SK_NOT_FOUND;
 }
 
+static struct kept *find_kept(struct program *program, const char *name)
+{
+    for (uint32_t i = 0; i < SK_INIT_KEPT_MAX; i++) {
+        if (strcmp(program->kept[i].name, name) == 0) {
+            return &program->kept[i];
+        }
+    }
+    return NULL;
+}
+
+/* What a dead program's devices may still write to stays pinned until its next life has stopped them. */
+static status_t handle_keep(struct init *init, struct requester *requester, struct sk_in *in)
+{
+    struct program *program = requester->program;
+    const char *given = name_in(in);
+    char name[sizeof program->kept[0].name] = "kept:";
+    if (given == NULL || in->handle_count > 1) {
+        return SK_INVALID_ARGS;
+    }
+    if (requester->delegated || (program->entry->handles & MANIFEST_HANDLE_DEVICES) == 0) {
+        return SK_NOT_ALLOWED;
+    }
+    strcat(name, given);
+    struct kept *kept = find_kept(program, name);
+    kept = kept != NULL ? kept : find_kept(program, "");
+    if (kept == NULL) {
+        return SK_BUSY;
+    }
+    if (kept->handle != SK_HANDLE_NONE) {
+        sk_handle_close(kept->handle);
+    }
+    *kept = (struct kept){.handle = SK_HANDLE_NONE};
+    if (in->handle_count == 1) {
+        strcpy(kept->name, name);
+        kept->handle = in->handles[0];
+        in->handles[0] = SK_HANDLE_NONE;
+    }
+    return SK_OK;
+}
+
 static status_t handle_complaint(struct init *init, struct requester *requester, struct sk_in *in)
 {
     const char *name = name_in(in);
@@ -409,6 +449,8 @@ status_t handle_request(struct init *init, struct requester *requester, struct s
         return handle_kill(init, requester, in);
     case SK_INIT_COMPLAIN:
         return handle_complaint(init, requester, in);
+    case SK_INIT_KEEP:
+        return handle_keep(init, requester, in);
     default:
         return SK_NOT_SUPPORTED;
     }

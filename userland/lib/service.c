@@ -121,6 +121,11 @@ status_t sk_no_device(const char *service)
     return call_name(SK_INIT_NO_DEVICE, service, NULL, NULL);
 }
 
+status_t sk_keep(const char *name, handle_t handle)
+{
+    return call_name(SK_INIT_KEEP, name, handle != SK_HANDLE_NONE ? &handle : NULL, NULL);
+}
+
 status_t sk_ready(void)
 {
     return call_name(SK_INIT_READY, sk_self_name, NULL, NULL);

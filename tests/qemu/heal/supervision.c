@@ -11,6 +11,7 @@
 #include <sk/protocol/init.h>
 
 #include "heal_test.h"
+#include "keeper.h"
 
 static status_t connect(const char *name, handle_t *endpoint)
 {
@@ -252,6 +253,56 @@ static void what_nobody_received_is_repeated(void)
     connection.endpoint = SK_HANDLE_NONE;
 }
 
+/* The keeper's answer: was its present life given what the one before had init keep? */
+static uint64_t ask_keeper(uint64_t operation)
+{
+    uint64_t answer[2] = {0, UINT64_MAX};
+    handle_t endpoint;
+    if (!test_status(connect("keeper", &endpoint), SK_OK)) {
+        return UINT64_MAX;
+    }
+    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
+    struct sk_in in = sk_in_bytes(answer, sizeof answer);
+    test_status(sk_channel_call(endpoint, &out, &in, test_deadline()), SK_OK);
+    sk_handle_close(endpoint);
+    return answer[1];
+}
+
+static uint64_t pages_free(void)
+{
+    struct sk_system_info info = {0};
+    uint64_t written;
+    sk_system_info(sk_boot_handle("inspect"), SK_SYSTEM_GENERAL, &info, sizeof info, &written);
+    return info.memory_free_pages;
+}
+
+/* What a device may write to is nobody else's before the next life has stopped the device. */
+static void memory_for_devices_outlives_two_lives(void)
+{
+    test_equal(ask_keeper(KEEPER_ASK), 0);
+    uint64_t before = pages_free();
+    for (uint32_t i = 1; i <= 3; i++) {
+        uint32_t restarts = look("keeper").restarts;
+        test_status(heal_kill("keeper"), SK_OK);
+        expect_state("keeper", SK_INIT_UP, restarts + 1, SK_CAUSE_KILLED);
+        test_equal(ask_keeper(KEEPER_ASK), 1);
+        test_check(pages_free() < before + KEEPER_PAGES / 2);
+    }
+    test_equal(ask_keeper(KEEPER_FREE), 1);
+    uint64_t deadline = test_deadline();
+    while (pages_free() < before + KEEPER_PAGES / 2 && sk_now() < deadline) {
+        sk_sleep(SK_MS);
+    }
+    test_check(pages_free() >= before + KEEPER_PAGES / 2);
+}
+
+static void keeping_needs_devices(void)
+{
+    handle_t event = SK_HANDLE_NONE;
+    test_status(sk_event_create(sk_self_job, &event), SK_OK);
+    test_status(sk_keep("event", event), SK_NOT_ALLOWED); /* and closes it */
+}
+
 static void killing_needs_the_grant_and_a_name(void)
 {
     test_status(heal_kill("no-such-program"), SK_NOT_FOUND);
@@ -283,6 +334,9 @@ int main(void)
     test_case("a deadly request is repeated a few times only",
               a_deadly_request_is_repeated_a_few_times_only);
     test_case("what nobody received is repeated", what_nobody_received_is_repeated);
+    test_case_uncounted("memory for devices outlives two lives",
+                        memory_for_devices_outlives_two_lives);
+    test_case("keeping needs devices", keeping_needs_devices);
     test_case("killing needs the grant and a name", killing_needs_the_grant_and_a_name);
     attack_init();
     return test_done();

@@ -46,6 +46,14 @@ status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint);
 void sk_complain(const char *service);
 
 /*
+ * Has init hold a handle for this program's next life, which gets it as the boot handle "kept:NAME"; in
+ * place of what it held under this name. SK_HANDLE_NONE: it is not needed any more. The handle is gone
+ * once init has answered, whatever the answer. NOT_ALLOWED: the manifest does not give the program
+ * `devices`; BUSY: too many names.
+ */
+status_t sk_keep(const char *name, handle_t handle);
+
+/*
  * Puts a name up for connecting, on top of the manifest's `offers` (which need no call): the
  * manifest must say `may-offer` for it. Makes a channel charged to `job`; *control, the caller's, is
  * the service's control endpoint (see <sk/server.h>), to be kept or handed to the driver behind it.

@@ -34,7 +34,13 @@ enum sk_init_operation {
     /* struct sk_init_name, a service that the caller may connect to: it does not answer. Init looks
      * whether its loop still turns, and ends it if not. */
     SK_INIT_COMPLAIN = 9,
+    /* struct sk_init_name and at most 1 handle: init holds it, in place of what it held under this name
+     * for this program before; none: it holds nothing more. The program's next life is given it as
+     * "kept:NAME". Only for programs with the handle `devices`. BUSY: SK_INIT_KEPT_MAX names. */
+    SK_INIT_KEEP = 10,
 };
+
+#define SK_INIT_KEPT_MAX 8u
 
 /* Rights that the manifest gives a program on top of its handles (key `grants`). */
 enum sk_init_grant {
