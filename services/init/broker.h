@@ -43,6 +43,7 @@ struct broker_service {
     uint64_t sent;     /* messages sent since the control channel was made */
     uint64_t accepted; /* ... of which the service has taken this many off its queue */
     uint64_t oldest;   /* what was the oldest untaken one at the last look */
+    uint32_t looks;    /* ... at how many looks in a row since the first */
     uint64_t look;     /* when to look again; SK_DEADLINE_NEVER: nothing is untaken */
     /* Whose connections accepted + 1 to sent are, by number; NULL: gone, or a ping. */
     struct broker_client *queue[SK_INBOX_MESSAGES_MAX];
@@ -91,9 +92,11 @@ void broker_accepted(struct broker_service *service, uint64_t sequence);
 /* Gives the service something to take off its queue, unless it has something already. */
 void broker_ping(struct broker_service *service);
 /*
- * Looks whether the service still takes messages off its queue: true when the oldest one is the same
- * as at a look `limit` or more before. Sets service->look to when it wants to be called next.
+ * Looks whether the service still takes messages off its queue: true when the oldest one is the same as
+ * `limit` or more before. Looks BROKER_LOOKS times in between, so that a pause of the whole machine counts
+ * as one look, however long it is. Sets service->look to when it wants to be called next.
  */
+#define BROKER_LOOKS 4u
 bool broker_is_stuck(struct broker_service *service, uint64_t now, uint64_t limit);
 /* The client has ended. */
 void broker_forget(struct broker *broker, const struct broker_client *client);
