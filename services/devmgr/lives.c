@@ -93,6 +93,8 @@ static const char *cause_words(const struct found *found, char *text, size_t siz
         return "hung";
     case SK_CAUSE_NONSENSE:
         return "broke its protocol";
+    case SK_CAUSE_TORN_DOWN:
+        return "ended with devmgr";
     case SK_CAUSE_NOT_STARTED:
         snprintf(text, size, "cannot be started: %s", sk_status_words((status_t)found->entry.code));
         return text;

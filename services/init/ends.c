@@ -188,7 +188,8 @@ static bool is_blocked(const struct init *init, const struct program *program)
     }
     for (uint32_t i = 0; i < init->program_count; i++) {
         const struct program *other = &init->programs[i];
-        bool above = depends_on(program, other) && other->state == SK_INIT_RESTARTING;
+        bool above = depends_on(program, other) &&
+                     (other->state == SK_INIT_RESTARTING || other->torn_down);
         bool below = depends_on(other, program) && other->torn_down && other->job != SK_HANDLE_NONE;
         if (above || below) {
             return true;
