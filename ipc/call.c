@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <ipc/call.h>
+#include <ipc/lend.h>
 #include <ipc/message.h>
 #include <kernel/hart.h>
 #include <kernel/panic.h>
@@ -36,6 +37,7 @@ static void queued_over(struct thread *caller)
 {
     struct message *message = &caller->call.message;
     inbox_remove(message);
+    caller->call.queue = NULL;
     message_drop_payload(message, caller->process->job);
     if (SK_INFO_HANDLES(message->info) > 0) {
         handle_unreserve(caller->process, caller->call.handles, SK_INFO_HANDLES(message->info));
@@ -60,6 +62,8 @@ void call_refuse(struct thread *caller, status_t status)
 void call_received(struct thread *caller, struct thread *server)
 {
     message_drop_payload(&caller->call.message, caller->process->job);
+    caller->call.thread = server;
+    caller->call.queue = NULL;
     store_relaxed(&caller->call.server, server->process);
     caller->wait.cancel = call_cancel_served;
     thread_donate(server, caller);
@@ -86,7 +90,7 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
 {
     struct endpoint *peer = endpoint_peer(endpoint);
     struct spinlock *lock = endpoint->object.lock;
-    struct thread *receiver;
+    struct thread *receiver, *raised = NULL;
     status_t status;
     lock_acquire(lock);
     if (peer->closed || deadline == SK_DEADLINE_POLL) {
@@ -94,6 +98,7 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
         goto out;
     }
     store_relaxed(&self->call.server, NULL);
+    self->call.queue = NULL;
     while ((receiver = endpoint_unpark(peer)) != NULL) {
         status = message_deliver(receiver, out, SK_INFO_CALL, call_token_next(self),
                                  peer->object.id);
@@ -111,13 +116,18 @@ status_t channel_call(struct thread *self, struct endpoint *endpoint, const stru
     status = call_keep(self, out);
     if (status == SK_OK) {
         inbox_append(peer, &self->call.message);
+        self->call.queue = peer;
         wait_begin(self, lock, NULL, cancel_queued);
         wait_deadline(self, deadline);
         object_notify(&peer->object, SK_SIGNAL_READABLE);
+        if (self->call.queue != NULL) { /* nobody took it */
+            raised = lend_queued(peer, self);
+        }
         status = SYSCALL_BLOCKED;
     }
 out:
     lock_release(lock);
+    lend_on(raised);
     return status;
 }
 

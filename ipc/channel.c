@@ -7,6 +7,7 @@
  */
 #include <ipc/call.h>
 #include <ipc/channel.h>
+#include <ipc/lend.h>
 #include <ipc/message.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -81,6 +82,7 @@ static void endpoint_orphan(struct object *object)
     }
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
+    lend_forget_source(&endpoint->servers);
     receivers_fail(endpoint, SK_BAD_STATE);
     receivers_fail(peer, SK_PEER_CLOSED);
     object_notify(&peer->object, SK_SIGNAL_PEER_CLOSED);
@@ -109,6 +111,7 @@ static void endpoint_init(struct endpoint *endpoint, struct channel *channel, st
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
     list_init(&endpoint->receivers);
+    list_init(&endpoint->servers);
     list_init(&endpoint->reached_link);
     endpoint->closed = false;
     endpoint->activity = 0;
@@ -233,8 +236,14 @@ status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64
 {
     struct spinlock *lock = endpoint->object.lock;
     status_t outcome = SYSCALL_DONE;
+    if (!endpoint->closed) {
+        lend_enter_source(self, &endpoint->object, &endpoint->servers);
+    }
     if (!list_empty(&endpoint->inbox)) {
         endpoint_hand_over(self, endpoint, endpoint->object.id);
+        if (list_empty(&endpoint->inbox)) {
+            lend_end_queue(self);
+        }
     } else if (endpoint->closed) {
         message_fail(self, SK_BAD_STATE, 0);
     } else if (endpoint_peer(endpoint)->closed) {
@@ -242,6 +251,7 @@ status_t endpoint_receive(struct thread *self, struct endpoint *endpoint, uint64
     } else if (deadline == SK_DEADLINE_POLL) {
         message_fail(self, SK_TIMED_OUT, 0);
     } else {
+        lend_end_queue(self);
         wait_begin(self, lock, &endpoint->receivers, receive_cancelled);
         wait_deadline(self, deadline);
         outcome = SYSCALL_BLOCKED;

@@ -175,6 +175,7 @@ ALWAYS_INLINE struct thread *call(bool registers, uint64_t handle, uint64_t info
     /* Point of no return. */
     fpu_leave(&hart->arch, &self->fpu);
     unpark_first(parked, server);
+    self->call.thread = server;
     store_relaxed(&self->call.server, server->process);
     self->reply_status = SK_OK;
     await(self, lock, deadline, call_cancel_served);
@@ -213,7 +214,9 @@ ALWAYS_INLINE bool berth_find(struct thread *self, uint64_t handle, struct spinl
                               struct berth *berth)
 {
     struct glance glance;
-    if (!glance_at(self->process, handle, &glance)) {
+    /* Where it received from before: it is among the servers of no other. */
+    if (!glance_at(self->process, handle, &glance) ||
+        glance.object != atomic_load_explicit(&self->source, memory_order_relaxed)) {
         return false;
     }
     if (glance.object->type == SK_TYPE_ENDPOINT) {
@@ -261,6 +264,7 @@ ALWAYS_INLINE struct thread *reply_receive(bool registers, uint64_t handle, uint
         call_token(caller) != token || caller->call.donee != NULL || !may_run(caller) ||
         atomic_load_explicit(&caller->priority, memory_order_relaxed) <
             atomic_load_explicit(&hart->ready_top, memory_order_relaxed) ||
+        atomic_load_explicit(&self->queue_priority, memory_order_relaxed) != 0 ||
         !berth_find(self, handle, lock, &berth)) {
         goto unlock;
     }

@@ -3,6 +3,7 @@
  * The system calls on channels: registers in, one function, registers out (<skerry/ipc.h>).
  */
 #include <ipc/call.h>
+#include <ipc/lend.h>
 #include <ipc/message.h>
 #include <ipc/waitset.h>
 #include <kernel/glance.h>
@@ -94,6 +95,7 @@ static UNGUARDED status_t receive(struct thread *self, handle_t handle, uint64_t
     if (status != SK_OK) {
         return finish(self, status);
     }
+    lend_leave_source(self, source.object);
     if (source.object->type == SK_TYPE_ENDPOINT) {
         lock_acquire(source.object->lock);
         status = endpoint_receive(self, endpoint_from_object(source.object), deadline);
@@ -120,7 +122,10 @@ struct syscall_return sys_channel_receive(uint64_t in0, uint64_t in1, uint64_t i
     struct glance glance;
     self->reply_status = SK_OK;
     if (glance_at(self->process, (handle_t)in0, &glance) &&
-        glance.object->type == SK_TYPE_ENDPOINT && glance_lock(&glance, SK_RIGHT_READ)) {
+        glance.object->type == SK_TYPE_ENDPOINT &&
+        atomic_load_explicit(&self->source, memory_order_relaxed) == glance.object &&
+        atomic_load_explicit(&self->queue_priority, memory_order_relaxed) == 0 &&
+        glance_lock(&glance, SK_RIGHT_READ)) {
         struct endpoint *endpoint = endpoint_from_object(glance.object);
         struct spinlock *lock = glance.object->lock;
         if (endpoint->shows & SK_SIGNAL_READABLE) {

@@ -7,6 +7,7 @@
  * Tests: tests/host/ipc/test_waitset.c.
  */
 #include <ipc/channel.h>
+#include <ipc/lend.h>
 #include <ipc/message.h>
 #include <ipc/waitset.h>
 #include <kernel/handle.h>
@@ -116,6 +117,7 @@ static void waitset_orphan(struct object *set)
     struct waitset *waitset = waitset_from_object(set);
     lock_acquire(set->lock);
     waitset->orphaned = true;
+    lend_forget_source(&waitset->servers);
     while (!list_empty(&waitset->parked)) {
         struct thread *thread = list_first(&waitset->parked, struct thread, wait.link);
         wait_end(thread);
@@ -156,6 +158,7 @@ static status_t waitset_park(struct thread *self, struct waitset *waitset, uint6
         message_fail(self, waitset->orphaned ? SK_BAD_STATE : SK_TIMED_OUT, 0);
         return SYSCALL_DONE;
     }
+    lend_end_queue(self);
     wait_begin(self, waitset->object.lock, &waitset->parked, receive_cancelled);
     wait_deadline(self, deadline);
     return SYSCALL_BLOCKED;
@@ -181,6 +184,9 @@ status_t waitset_receive(struct thread *self, struct waitset *waitset, uint64_t 
     bool got = false;
     while (!got) {
         lock_acquire(lock);
+        if (!waitset->orphaned) {
+            lend_enter_source(self, &waitset->object, &waitset->servers);
+        }
         if (list_empty(&waitset->ready)) {
             status_t outcome = waitset_park(self, waitset, deadline);
             lock_release(lock);
@@ -214,6 +220,7 @@ status_t sys_waitset_create(struct thread *self, struct capability job, handle_t
     list_init(&waitset->ready);
     list_init(&waitset->parked);
     list_init(&waitset->members);
+    list_init(&waitset->servers);
     waitset->orphaned = false;
     return handle_add_new(self->process, &waitset->object, handle);
 }

@@ -84,6 +84,9 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
     thread->base_priority = priority;
     store_relaxed(&thread->priority, priority);
     list_init(&thread->donors);
+    store_relaxed(&thread->queue_priority, 0);
+    store_relaxed(&thread->source, NULL);
+    list_init(&thread->source_link);
     thread->suspend_count = 0;
     store_relaxed(&thread->pending, 0);
     thread->run_time = 0;
@@ -223,9 +226,25 @@ bool thread_handle_pending(struct thread *thread)
     return runs;
 }
 
+void thread_leave_source(struct thread *thread)
+{
+    struct object *source = atomic_load_explicit(&thread->source, memory_order_relaxed);
+    if (source == NULL) {
+        return;
+    }
+    /* It may be closed meanwhile, which takes the same lock; the lock's memory keeps its type. */
+    lock_acquire(source->lock);
+    if (atomic_load_explicit(&thread->source, memory_order_relaxed) == source) {
+        list_remove(&thread->source_link);
+        store_relaxed(&thread->source, NULL);
+    }
+    lock_release(source->lock);
+}
+
 void thread_exit(struct thread *thread)
 {
     struct process *process = thread->process;
+    thread_leave_source(thread);
     sched_leave(thread);
     lock_acquire(&thread->lock);
     store_relaxed(&thread->state, THREAD_DEAD);
@@ -244,37 +263,59 @@ void thread_exit(struct thread *thread)
 }
 
 /* Priority: the highest of its own and those lent to it. thread.lock held. */
-static void settle_priority(struct thread *thread)
+static bool settle_priority(struct thread *thread)
 {
-    uint32_t priority = thread->base_priority;
+    uint32_t queued = atomic_load_explicit(&thread->queue_priority, memory_order_relaxed);
+    uint32_t priority = thread->base_priority > queued ? thread->base_priority : queued;
     list_for_each(node, &thread->donors) {
         struct call *call = list_entry(node, struct call, donor_link);
         uint32_t lent = atomic_load_explicit(&call->message.caller->priority, memory_order_relaxed);
         priority = lent > priority ? lent : priority;
     }
     if (priority == atomic_load_explicit(&thread->priority, memory_order_relaxed)) {
-        return;
+        return false;
     }
     if (atomic_load_explicit(&thread->state, memory_order_relaxed) == THREAD_READY) {
         sched_requeue(thread, priority);
     } else {
         store_relaxed(&thread->priority, priority);
+        sched_attention(); /* it may be the running thread, and somebody else more urgent now */
     }
+    return true;
 }
 
-void thread_donate(struct thread *donee, struct thread *caller)
+bool thread_donate(struct thread *donee, struct thread *caller)
 {
+    bool changed = false;
     uint32_t lent = atomic_load_explicit(&caller->priority, memory_order_relaxed);
-    if (lent <= __atomic_load_n(&donee->base_priority, __ATOMIC_RELAXED)) {
-        return; /* It runs at least as high whatever others lend it. */
+    if (caller->call.donee == NULL &&
+        lent <= __atomic_load_n(&donee->base_priority, __ATOMIC_RELAXED)) {
+        return false; /* It runs at least as high whatever others lend it. */
     }
     lock_acquire(&donee->lock);
     if (atomic_load_explicit(&donee->state, memory_order_relaxed) != THREAD_DEAD) {
-        caller->call.donee = donee;
-        list_append(&donee->donors, &caller->call.donor_link);
-        settle_priority(donee);
+        if (caller->call.donee == NULL) {
+            caller->call.donee = donee;
+            list_append(&donee->donors, &caller->call.donor_link);
+        }
+        changed = settle_priority(donee);
     }
     lock_release(&donee->lock);
+    return changed;
+}
+
+bool thread_lend_queue(struct thread *thread, uint32_t priority)
+{
+    bool changed = false;
+    lock_acquire(&thread->lock);
+    uint32_t before = atomic_load_explicit(&thread->queue_priority, memory_order_relaxed);
+    if (atomic_load_explicit(&thread->state, memory_order_relaxed) != THREAD_DEAD &&
+        (priority == 0 || priority > before)) {
+        store_relaxed(&thread->queue_priority, priority);
+        changed = settle_priority(thread);
+    }
+    lock_release(&thread->lock);
+    return changed;
 }
 
 void thread_donation_end(struct thread *caller)

@@ -27,9 +27,10 @@ struct endpoint {
     uint32_t inbox_sends;    /* [lock] of them, sends */
     uint32_t inbox_bytes;    /* [lock] of the sends */
     struct list_node
-        receivers;     /* [lock] parked threads, struct wait.link; none unless inbox empty */
-    bool closed;       /* [lock] the last handle is gone */
-    uint32_t activity; /* [lock] sends that left the inbox by being received */
+        receivers;            /* [lock] parked threads, struct wait.link; none unless inbox empty */
+    struct list_node servers; /* [lock] struct thread.source_link, who last received from here */
+    bool closed;              /* [lock] the last handle is gone */
+    uint32_t activity;        /* [lock] sends that left the inbox by being received */
 
     /* The collector's (ipc/collect.c), while it looks at the job's channels. */
     uint32_t activity_seen;

@@ -17,6 +17,7 @@ struct waitset {
     struct list_node ready;   /* [lock] struct member.ready_link, in the order they became ready */
     struct list_node parked;  /* [lock] struct wait.link */
     struct list_node members; /* [lock] struct member.member_link */
+    struct list_node servers; /* [lock] struct thread.source_link, who last received from here */
     bool orphaned;            /* [lock] */
 };
 

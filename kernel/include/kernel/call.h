@@ -28,6 +28,8 @@ struct call {
     struct message message;
     handle_t handles[SK_MESSAGE_HANDLES_MAX]; /* reserved in the caller's table until received */
     struct process *server; /* who received it; compared, never followed; NULL: not received */
+    struct thread *thread;  /* ... with which of its threads; may have ended since */
+    struct endpoint *queue; /* [channel lock] whose inbox it is in, until it is received */
     struct thread *donee;   /* the thread that runs at the caller's priority meanwhile, or NULL */
     struct list_node donor_link; /* [donee's lock] in donee->donors */
 };

@@ -77,7 +77,8 @@ status_t handle_close(struct process *process, handle_t handle);
 /* Up to `most` of the process's capabilities from index *next on, borrowed, for as long as `look`
  * runs, under the table's lock. *next is where to go on, 0 at the end. */
 void handle_look(struct process *process, uint64_t *next, uint32_t most,
-                 void (*look)(struct object *object, uint32_t rights, void *context), void *context);
+                 void (*look)(struct object *object, uint32_t rights, void *context),
+                 void *context);
 
 /*
  * Moving several handles, in two phases. handle_reserve checks all of them (BAD_HANDLE,

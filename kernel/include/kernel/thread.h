@@ -40,16 +40,17 @@ struct thread {
     struct arch_fpu fpu;
     uint64_t token_slot; /* [I] its place in thread_slots, for tokens */
 
-    struct spinlock lock;      /* LOCK_THREAD */
-    _Atomic uint32_t state;    /* enum thread_state */
-    struct list_node run_link; /* [run queue lock] */
-    struct hart *hart;         /* where it is queued, or last was */
-    uint32_t base_priority;    /* [lock] */
-    _Atomic uint32_t priority; /* [lock] written; effective */
-    struct list_node donors;   /* [lock] struct call.donor_link of callers it serves */
-    uint32_t suspend_count;    /* [lock] */
-    _Atomic uint32_t pending;  /* THREAD_PENDING_* */
-    uint64_t run_time;         /* ticks, by its hart */
+    struct spinlock lock;            /* LOCK_THREAD */
+    _Atomic uint32_t state;          /* enum thread_state */
+    struct list_node run_link;       /* [run queue lock] */
+    struct hart *hart;               /* where it is queued, or last was */
+    uint32_t base_priority;          /* [lock] */
+    _Atomic uint32_t priority;       /* [lock] written; effective */
+    struct list_node donors;         /* [lock] struct call.donor_link of callers it serves */
+    _Atomic uint32_t queue_priority; /* [lock] written; lent by calls that wait where it receives */
+    uint32_t suspend_count;          /* [lock] */
+    _Atomic uint32_t pending;        /* THREAD_PENDING_* */
+    uint64_t run_time;               /* ticks, by its hart */
 
     struct wait wait;
     struct deadline deadline; /* of the wait */
@@ -61,7 +62,10 @@ struct thread {
     struct memory *futex_memory;    /* of a futex_wait: where the word is, +1 ... */
     uint64_t futex_offset;          /* ... and at which byte */
     struct call call;
-    status_t reply_status; /* of the reply in the reply_receive that it waits in */
+    /* What it last received from, an endpoint or a wait set; NULL: nothing yet, or it is gone. */
+    struct object *_Atomic source; /* [source's lock] set by the thread itself, reset by anyone */
+    struct list_node source_link;  /* [source's lock] in its `servers` */
+    status_t reply_status;         /* of the reply in the reply_receive that it waits in */
 
     struct list_node process_link; /* [process lock] */
 };
@@ -95,13 +99,18 @@ status_t thread_suspend(struct thread *thread);
 status_t thread_resume(struct thread *thread);
 /* Acts on `pending` of the thread this hart was about to run; true if it may run after all. */
 bool thread_handle_pending(struct thread *thread);
+/* The thread receives from what it received from no more. No lock held. */
+void thread_leave_source(struct thread *thread);
 /* Ends the running thread, here and now. */
 void thread_exit(struct thread *thread);
 
-/* Lends the caller's priority to the thread that serves its call, and takes it back. Any wait lock
- * may be held. */
-void thread_donate(struct thread *donee, struct thread *caller);
+/* Lends the caller's priority to the thread that serves its call, now or again, and takes it back. Any wait
+ * lock may be held. True if the thread's own priority has changed. */
+bool thread_donate(struct thread *donee, struct thread *caller);
 void thread_donation_end(struct thread *caller);
+/* Lends the priority of a call that waits where the thread receives; 0 takes all such back. Any wait lock
+ * may be held. True if the thread's own priority has changed. */
+bool thread_lend_queue(struct thread *thread, uint32_t priority);
 status_t thread_set_priority(struct thread *thread, uint32_t priority);
 void thread_info(struct thread *thread, struct sk_thread_info *info);
 

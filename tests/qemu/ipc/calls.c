@@ -11,6 +11,8 @@
 #define SERVERS 4u
 #define ROUNDS 200u
 #define BATCH 3u
+#define HOGS 8u            /* as many as there can be harts */
+#define SLOW_WORK 2000000u /* loops: some milliseconds, in which the hogs start */
 
 struct request {
     uint64_t caller, number;
@@ -377,6 +379,62 @@ static void a_server_runs_at_its_callers_priority(void)
     }
 }
 
+/* A server that is slow with its first call. */
+struct slow {
+    handle_t endpoint;
+    _Atomic bool busy, stop;
+};
+
+static void serve_slowly(void *argument)
+{
+    struct slow *slow = argument;
+    for (uint32_t calls = 0; calls < 2; calls++) {
+        uint64_t word;
+        struct sk_in in = sk_in_bytes(&word, sizeof word);
+        test_status(sk_channel_receive(slow->endpoint, &in, SK_DEADLINE_NEVER), SK_OK);
+        atomic_store(&slow->busy, true);
+        for (volatile uint32_t work = 0; calls == 0 && work < SLOW_WORK; work++) {
+        }
+        test_status(reply_word(in.token, word), SK_OK);
+    }
+}
+
+static void hog(void *argument)
+{
+    struct slow *slow = argument;
+    while (!atomic_load(&slow->stop)) {
+    }
+}
+
+/* The server of the least priority is busy, and hogs of a middle one keep every hart: the call of the highest
+ * is answered as if they were not there. */
+static void a_queued_call_is_not_kept_waiting_by_hogs(void)
+{
+    handle_t ends[2];
+    struct sk_thread server, caller, hogs[HOGS];
+    uint64_t reply;
+    make_channel(ends);
+    struct slow slow = {.endpoint = ends[1]};
+    struct one_call first = {ends[0], 1, 0, SK_OK};
+    start_thread_at(&server, serve_slowly, &slow, 5);
+    start_thread_at(&caller, call_once, &first, 5);
+    while (!atomic_load(&slow.busy)) {
+        sk_sleep(SK_MS);
+    }
+    for (uint32_t i = 0; i < HOGS; i++) {
+        start_thread_at(&hogs[i], hog, &slow, 10);
+    }
+    test_status(call_word(ends[0], 2, &reply, sk_deadline_after(5 * SK_SECOND)), SK_OK);
+    test_equal(reply, 2);
+    atomic_store(&slow.stop, true);
+    for (uint32_t i = 0; i < HOGS; i++) {
+        join_thread(&hogs[i]);
+    }
+    join_thread(&caller);
+    join_thread(&server);
+    close_all(ends, 2);
+}
+
 struct late {
     token_t token;
     status_t status;
@@ -478,6 +536,8 @@ void test_calls(void)
     self_case("call: they nest", calls_nest);
     self_case("call: a server runs at its callers' priority",
               a_server_runs_at_its_callers_priority);
+    self_case("call: a queued call is not kept waiting by hogs of a middle priority",
+              a_queued_call_is_not_kept_waiting_by_hogs);
     self_case("call: a token outlives thread and endpoint", a_token_outlives_thread_and_endpoint);
     self_case("call: a token is good once", a_token_is_good_once);
     self_case("call: reply-and-receive tells both results", reply_receive_tells_both_results);
