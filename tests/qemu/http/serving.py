@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""serving.py [HARTS [BOARD]]. http-server over the user network, as clients from outside see it: raw sockets, Python's client,
-curl. Every body is compared, every wrong request is answered as the standards want, and at the end
-the counts of kernel objects are back where they were."""
+"""serving.py [HARTS [BOARD]]. http-server over the user network, as clients from outside see it: raw
+sockets, Python's client, curl. Every body is compared, every wrong request is answered as the standards
+want, and at the end the counts of kernel objects are back where they were."""
 import calendar
 import concurrent.futures
 import hashlib
@@ -308,6 +308,8 @@ def main():
             plain_answers(guest, page)
             folders(guest)
             data_routes(guest)
+            for name in ("big.bin", "middle.bin"):  # fs keeps a memory object for each file once opened
+                guest.get("/" + name)
             before = counts(guest)
             wrong_requests(guest)
             streams(guest, page)
