@@ -27,7 +27,7 @@ void device_want_room(bool wanted);
  */
 uint32_t device_receive(uint8_t *bytes, uint32_t room, uint64_t *lost);
 
-/* True if the device has a cause to interrupt, other than those that receiving and sending end. */
+/* True if the device has a cause to interrupt. Ends those that receiving and sending do not end. */
 bool device_interrupt(void);
 
 #endif
