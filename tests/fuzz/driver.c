@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef ROUNDS
 #define ROUNDS 20000u
+#endif
 #define INPUT_MAX 8192u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -12,6 +12,7 @@ from common import INTERRUPTED, ROOT, Stop, USAGE, say
 COMMANDS = {
     "serve": "build if needed, boot, serve the web page (the default)",
     "test": "build, then run the tests: all of them, or the suites named",
+    "fuzz": "libFuzzer over one of the targets of tests/fuzz",
     "bench": "measure: all groups, or those named",
     "matrix": "build with every compiler and kind of build, boot each on every machine",
     "build": "build only",
@@ -77,10 +78,19 @@ def make_parser(command):
                             help="run the long tests of the suites instead (hours in all, each suite under "
                                  "80 minutes); what has passed with the same sources is not repeated, so "
                                  "the command may be ended and given again")
+        parser.add_argument("--coverage", action="store_true",
+                            help="run the native test programs and print, for each file of kernel/ and ipc/, "
+                                 "the lines that they ran and those that they did not")
         parser.add_argument("--fresh", action="store_true",
                             help="with --long: repeat what has passed, too")
         parser.add_argument("suites", nargs="*", metavar="SUITE",
                             help=", ".join(suites.SUITES) + " (default: all)")
+    elif command == "fuzz":
+        import fuzz
+        common_options(parser)
+        parser.add_argument("--seconds", type=int, default=60, metavar="N",
+                            help="how long (default 60); what was learnt is kept for the next time")
+        parser.add_argument("target", metavar="TARGET", help=", ".join(fuzz.targets()))
     elif command == "bench":
         common_options(parser)
         parser.add_argument("groups", nargs="*", metavar="GROUP",
@@ -135,6 +145,9 @@ def dispatch(command, options):
     if command == "test":
         import suites
         return suites.main(options)
+    if command == "fuzz":
+        import fuzz
+        return fuzz.main(options)
     if command == "bench":
         import bench
         return bench.main(options)

@@ -18,11 +18,15 @@ from common import ROOT, Stop, say
 from packages import cross_prefix
 
 GUEST, HOST, RUNS, MATRIX = "build", "build-host", "build-run", "build-matrix"
+COVERAGE, FUZZ = "build-coverage", "build-fuzz"
 CROSS_FILE = "cross-riscv64.txt"
 SETUP = {  # build directory: how Meson sets it up; tools/run/matrix.py adds its rows
     GUEST: ["--cross-file", CROSS_FILE],
     HOST: ["-Db_sanitize=address,undefined", "-Db_lundef=false",
            "--force-fallback-for=lwip,llhttp,libfdt"],
+    COVERAGE: ["-Db_coverage=true", "-Db_lundef=false", "--force-fallback-for=lwip,llhttp,libfdt"],
+    FUZZ: ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false",
+           "-Dc_args=-fsanitize=fuzzer-no-link", "--force-fallback-for=lwip,llhttp,libfdt"],
 }
 TOOLCHAIN_FILE = "toolchain.txt"
 
@@ -183,7 +187,7 @@ def copy_boot_files(top, archive, folder):
 
 def clean():
     """Removes what ./run made outside git."""
-    names = [n for n in (GUEST, HOST, RUNS, MATRIX) if os.path.isdir(path(n))]
+    names = [n for n in (GUEST, HOST, COVERAGE, FUZZ, RUNS, MATRIX) if os.path.isdir(path(n))]
     sources = path("subprojects")
     names += [os.path.join("subprojects", n) for n in os.listdir(sources)
               if n != "packagefiles" and os.path.isdir(os.path.join(sources, n))]

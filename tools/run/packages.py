@@ -34,6 +34,13 @@ def have_meson():
     return [int(n) for n in version.strip().split(".")[:2] if n.isdigit()] >= [1, 0]
 
 
+def have_libfuzzer():
+    if not shutil.which("clang"):
+        return False
+    folder = subprocess.run(["clang", "-print-resource-dir"], capture_output=True, text=True).stdout.strip()
+    return any("clang_rt.fuzzer" in f for _, _, files in os.walk(folder) for f in files)
+
+
 def on_path(*names):
     return lambda: any(shutil.which(n) for n in names)
 
@@ -62,6 +69,7 @@ TOOLS = {
     "clang-format 14": ("clang-format", on_path("clang-format")),
     "cppcheck": ("cppcheck", on_path("cppcheck")),
     "spin": ("spin", on_path("spin")),
+    "clang with libFuzzer": ("clang", have_libfuzzer),
     "cpio": ("cpio", on_path("cpio")),
     "clang 14": ("clang-14", on_path("clang-14")),
     "lld 14": ("lld-14", on_path("ld.lld-14")),
@@ -81,6 +89,7 @@ BENCH = SERVE + ["ip (iproute2)"]
 IMAGE = BUILD + ["sgdisk", "mtools", "mkimage"]
 MATRIX = IMAGE + ["qemu-system-riscv64 7.2", "clang 14", "lld 14", "llvm 14", "U-Boot for QEMU"]
 CHECK = ["clang-format 14", "cppcheck", "git"]
+FUZZ = BUILD + ["clang with libFuzzer", "pkg-config", "cmocka", "libbsd headers"]
 TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {

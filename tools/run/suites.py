@@ -19,6 +19,7 @@ from common import FAILED, ROOT, Stop, USAGE, say
 # suite: (build directory, budget in minutes on two cores)
 SUITES = {
     "host": (build.HOST, 4.0),
+    "fuzz": (build.HOST, 1.5),
     "model": (build.HOST, 0.5),
     "mutation": (build.HOST, 1.0),
     "kernel": (build.GUEST, 1.5),
@@ -186,6 +187,9 @@ def main(options):
     chosen = choose(options.suites)
     wanted = [tool for name in chosen for tool in packages.TEST_WANTED.get(name, [])]
     packages.need(packages.TEST, options.offline, wanted)
+    if options.coverage:
+        import coverage
+        return coverage.main(options)
     build.build(options.offline, {SUITES[name][0] for name in chosen})
     total, timings = run_all(chosen, options)
     print()

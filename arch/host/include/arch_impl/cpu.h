@@ -32,10 +32,14 @@ struct arch_hart {
     struct arch_space *space; /* NULL: the kernel's own */
 };
 
-#define store_relaxed(pointer, value) __atomic_store_n((pointer), (value), __ATOMIC_RELAXED)
+/* The comma makes the type a value's, so that clang takes pointers to _Atomic, too. */
+#define store_plain(pointer) ((__typeof__((void)0, *(pointer)) *)(pointer))
+#define store_relaxed(pointer, value)                                                              \
+    __atomic_store_n(store_plain(pointer), (value), __ATOMIC_RELAXED)
+#define store_release(pointer, value)                                                              \
+    __atomic_store_n(store_plain(pointer), (value), __ATOMIC_RELEASE)
 /* Thread sanitizers do not understand fences. */
 #define store_fenced store_release
-#define store_release(pointer, value) __atomic_store_n((pointer), (value), __ATOMIC_RELEASE)
 
 extern _Thread_local struct hart *host_hart;
 
