@@ -27,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("SKERRY_BUILD", os.path.join(ROOT, "build-host"))
 LIBRARY = "libkernel-host.a"
 # The test programs that boot the kernel, the likeliest to fail first; race is the one with harts that run at once.
-PROGRAMS = ["handle", "call", "waitset", "failures", "errors", "fuzz-syscalls", "job", "space", "page", "deadline", "ways", "lock"]
+PROGRAMS = ["handle", "call", "waitset", "failures", "errors", "fuzz-syscalls", "job", "space", "page", "deadline", "ways", "wait", "lock"]
 TEST_SECONDS = 60
 GUEST_TREE = os.path.join(ROOT, "build-run", "mutants")
 GUEST_SUITES = ["kernel", "ipc"]
