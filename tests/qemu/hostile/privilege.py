@@ -142,10 +142,10 @@ with tempfile.NamedTemporaryFile("w", suffix=".manifest") as manifest:
     manifest.flush()
     with Guest(net="user", tests=True, append="manifest=walk run=test-holdings",
                files={"etc/walk.manifest": manifest.name}) as guest:
-        status = guest.wait_end()
+        guest.wait_for("test-holdings: all of it")
         tag = "test-holdings: "
         lines = [line[len(tag):] for line in guest.console().splitlines() if line.startswith(tag)]
-tap.equal(status, 0, "the walker served a page and told what is held")
+tap.equal(lines[-1], "all of it, 0", "the walker served a page and told what is held")
 system, programs = System(lines), read_manifest(text)
 running = {"init", "devmgr", "console", "fs", "net", "sysinfo", "http-server"}
 tap.ok(running <= set(system.names.values()), "every service is among them", str(system.names))
