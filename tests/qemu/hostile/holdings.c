@@ -43,6 +43,7 @@ int main(void)
         tell_holdings(infos[i].id);
     }
     printf("all of it, %u\n", client.failures + (count == PROCESSES_MAX));
+    fflush(stdout);
     sk_thread_sleep(SK_DEADLINE_NEVER);
     return 0;
 }

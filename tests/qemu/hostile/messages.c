@@ -176,7 +176,7 @@ int mode_malformed(int argc, char **argv)
 /* Connections to services, opened and dropped as fast as init gives them; and to what is not ours. */
 int mode_connect(int argc, char **argv)
 {
-    static const char *const others[] = {"console", "devmgr", "nic0", "uart0", "init", "*"};
+    static const char *const others[] = {"devmgr", "nic0", "uart0", "init", "*"};
     handle_t ends[12];
     for (;;) {
         for (uint32_t i = 0; i < COUNT(ends); i++) {
