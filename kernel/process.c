@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include <kernel/clock.h>
 #include <kernel/hart.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -349,6 +350,7 @@ void process_info(struct process *process, struct sk_process_info *info)
     list_for_each(node, &process->threads) {
         run_time += list_entry(node, struct thread, process_link)->run_time;
     }
+    info->run_time_ns = clock_ticks_to_ns(run_time);
     memcpy(info->name, process->name, SK_NAME_MAX);
     lock_release(&process->lock);
 }
