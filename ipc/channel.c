@@ -193,10 +193,25 @@ out:
     return status;
 }
 
+/* A send has been delivered: it leaves the inbox. Channel lock held. */
+static inline void send_received(struct endpoint *endpoint, struct message *message)
+{
+    inbox_remove(message);
+    endpoint->activity++;
+    endpoint->inbox_sends--;
+    endpoint->inbox_bytes -= SK_INFO_LENGTH(message->info);
+    message_free(message);
+}
+
 UNGUARDED status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key)
 {
     struct message *message = list_first(&endpoint->inbox, struct message, link);
     struct thread *caller = message->caller;
+    if (caller == NULL && message->info <= SK_MESSAGE_REGISTER_BYTES) {
+        message_result(to, message->info, message->words, SK_TOKEN_NONE, key);
+        send_received(endpoint, message);
+        return SK_OK;
+    }
     struct outgoing out = {
         .info = message->info, .words = message->words, .payload = message->payload};
     uint64_t flags = 0;
@@ -215,14 +230,11 @@ UNGUARDED status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoi
         to->frame.extra[0] = key; /* so that a server knows whose message it cannot take */
         return status;
     }
-    inbox_remove(message);
     if (caller != NULL) {
+        inbox_remove(message);
         call_received(caller, to);
     } else {
-        endpoint->activity++;
-        endpoint->inbox_sends--;
-        endpoint->inbox_bytes -= SK_INFO_LENGTH(message->info);
-        message_free(message);
+        send_received(endpoint, message);
     }
     return SK_OK;
 }

@@ -11,17 +11,6 @@
 
 #define CHUNK_ORDER_MAX 3u
 
-/* The chain's word and the next object's alignment. */
-static size_t stride_of(const struct cache *cache)
-{
-    return (cache->size + sizeof(void *) + 15) & ~(size_t)15;
-}
-
-static void **link_of(const struct cache *cache, void *object)
-{
-    return (void **)((char *)object + stride_of(cache) - sizeof(void *));
-}
-
 /* The smallest chunk that wastes at most an eighth, or the largest. */
 static uint32_t chunk_order(size_t stride)
 {
@@ -39,7 +28,7 @@ static uint32_t chunk_order(size_t stride)
 /* Adds a chunk's objects to the chain; zeroed the first time. Cache lock held. */
 static bool cache_grow(struct cache *cache)
 {
-    size_t stride = stride_of(cache);
+    size_t stride = CACHE_STRIDE(cache->size);
     uint32_t order = chunk_order(stride);
     paddr_t pa;
     if (page_alloc_order(NULL, order, ~(paddr_t)0, &pa) != SK_OK) {
@@ -49,31 +38,21 @@ static bool cache_grow(struct cache *cache)
     size_t count = (PAGE_SIZE << order) / stride;
     for (size_t i = count; i-- > 0;) {
         void *object = chunk + i * stride;
-        *link_of(cache, object) = cache->free;
+        *(void **)((char *)object + cache->link) = cache->free;
         cache->free = object;
     }
     cache->capacity += count;
     return true;
 }
 
-UNGUARDED void *cache_alloc(struct cache *cache)
+UNGUARDED void *cache_alloc_more(struct cache *cache, bool fails)
 {
     void *object = NULL;
-    lock_acquire(&cache->lock);
-    if (!page_fails_now() && (cache->free != NULL || cache_grow(cache))) {
+    if (!fails && cache_grow(cache)) {
         object = cache->free;
-        cache->free = *link_of(cache, object);
+        cache->free = *(void **)((char *)object + cache->link);
         cache->in_use++;
     }
     lock_release(&cache->lock);
     return object;
-}
-
-void cache_free(struct cache *cache, void *object)
-{
-    lock_acquire(&cache->lock);
-    *link_of(cache, object) = cache->free;
-    cache->free = object;
-    cache->in_use--;
-    lock_release(&cache->lock);
 }

@@ -367,10 +367,9 @@ void handle_fill(struct process *process, const handle_t *handles, uint32_t coun
                  const struct capability *capabilities)
 {
     struct handle_table *table = &process->handles;
-    uint32_t index;
     lock_acquire(&table->lock);
     for (uint32_t i = 0; i < count; i++) {
-        struct handle_entry *entry = entry_find(table, handles[i], &index);
+        struct handle_entry *entry = entry_at(table, index_of(handles[i]));
         store_relaxed(&entry->object, capabilities[i].object);
         store_release(&entry->rights, capabilities[i].rights);
     }

@@ -43,21 +43,13 @@ static status_t limit_take(struct job *job, enum budget_kind kind, uint64_t amou
     return status;
 }
 
-status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount)
+status_t job_charge_heir(struct job *job, enum budget_kind kind, uint64_t amount)
 {
-    status_t status = SK_OVER_BUDGET;
-    lock_acquire(&job->budget_lock);
-    struct job *heir = job->heir;
-    if (amount <= job->limit[kind] - job->used[kind]) {
-        job->used[kind] += amount;
-        status = SK_OK;
-    }
-    lock_release(&job->budget_lock);
-    if (status == SK_OK || heir == NULL || kind != BUDGET_PAGES) {
-        return status;
-    }
     /* Whoever touches a page of memory that a dead program shared with it has done nothing wrong. */
-    status = limit_take(heir, kind, amount);
+    if (kind != BUDGET_PAGES) {
+        return SK_OVER_BUDGET;
+    }
+    status_t status = limit_take(job->heir, kind, amount);
     if (status == SK_OK) {
         lock_acquire(&job->budget_lock);
         job->limit[kind] += amount;
@@ -67,8 +59,7 @@ status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount)
     return status;
 }
 
-/* Adds to a job's limit, or to its heir's if it has ended. */
-static void limit_give(struct job *job, enum budget_kind kind, uint64_t amount)
+void job_limit_give(struct job *job, enum budget_kind kind, uint64_t amount)
 {
     while (job != NULL) {
         lock_acquire(&job->budget_lock);
@@ -78,20 +69,6 @@ static void limit_give(struct job *job, enum budget_kind kind, uint64_t amount)
         }
         lock_release(&job->budget_lock);
         job = heir;
-    }
-}
-
-void job_uncharge(struct job *job, enum budget_kind kind, uint64_t amount)
-{
-    lock_acquire(&job->budget_lock);
-    job->used[kind] -= amount;
-    struct job *heir = job->heir;
-    if (heir != NULL) {
-        job->limit[kind] -= amount;
-    }
-    lock_release(&job->budget_lock);
-    if (heir != NULL) {
-        limit_give(heir, kind, amount);
     }
 }
 
@@ -148,7 +125,7 @@ static void end_if_quiet(struct job *job)
         }
         lock_release(&job->budget_lock);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
-            limit_give(job->heir, kind, unused[kind]);
+            job_limit_give(job->heir, kind, unused[kind]);
         }
         /* Told last, so that whoever sees the end finds the budget back with the parent. */
         store_relaxed(&job->ended, true);

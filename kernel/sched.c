@@ -358,10 +358,13 @@ struct thread *kernel_exit(void)
         if (unlikely(atomic_load(&thread->pending) != 0) && !thread_handle_pending(thread)) {
             continue;
         }
-        if (unlikely(atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0)) {
+        if (unlikely(atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0) &&
+            hart_count > 1) {
             offer_work(hart);
         }
-        if (unlikely(mask_of(hart) >> priority_of(thread) != 0 || hart->chores)) {
+        /* A clock that is set to the end of an earlier turn will do: it looks at this one's. */
+        bool shares = mask_of(hart) >> priority_of(thread) != 0;
+        if (unlikely((shares && !hart->turn_armed) || hart->chores)) {
             arm_turn(hart);
         }
         arm_clock(hart, deadline_next());

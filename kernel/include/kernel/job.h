@@ -60,10 +60,41 @@ struct job *job_init_root(const uint64_t limit[BUDGET_KINDS]);
 /* OVER_BUDGET, NO_MEMORY. The caller owns the reference. */
 status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **job);
 
+/* The rare part of the two below: of a job that has ended, what its heir has to do with it. No budget lock held. */
+RARELY status_t job_charge_heir(struct job *job, enum budget_kind kind, uint64_t amount);
+/* Adds to a job's limit, or to its heir's if it has ended. */
+RARELY void job_limit_give(struct job *job, enum budget_kind kind, uint64_t amount);
+
 /* Charges `amount`, or OVER_BUDGET and nothing is charged. Any lock below LOCK_BUDGET may be held. */
-status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount);
+static inline status_t job_charge(struct job *job, enum budget_kind kind, uint64_t amount)
+{
+    lock_acquire(&job->budget_lock);
+    struct job *heir = job->heir;
+    bool fits = amount <= job->limit[kind] - job->used[kind];
+    if (fits) {
+        job->used[kind] += amount;
+    }
+    lock_release(&job->budget_lock);
+    if (likely(fits)) {
+        return SK_OK;
+    }
+    return heir == NULL ? SK_OVER_BUDGET : job_charge_heir(job, kind, amount);
+}
+
 /* Gives back what was charged to `job`, even if the job has ended since. */
-void job_uncharge(struct job *job, enum budget_kind kind, uint64_t amount);
+static inline void job_uncharge(struct job *job, enum budget_kind kind, uint64_t amount)
+{
+    lock_acquire(&job->budget_lock);
+    job->used[kind] -= amount;
+    struct job *heir = job->heir;
+    if (unlikely(heir != NULL)) {
+        job->limit[kind] -= amount;
+    }
+    lock_release(&job->budget_lock);
+    if (unlikely(heir != NULL)) {
+        job_limit_give(heir, kind, amount);
+    }
+}
 
 /* False once it was killed or has ended: what it may use then says nothing. */
 bool job_accepts(struct job *job);

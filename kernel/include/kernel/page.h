@@ -45,20 +45,47 @@ static inline bool page_fails_now(void)
 struct cache {
     const char *name;
     size_t size; /* of an object, bytes */
+    size_t link; /* where behind it the chain's word is */
     struct spinlock lock;
-    void *free;        /* [lock] chain through the object's last word */
+    void *free;        /* [lock] chain through the objects' links */
     uint64_t in_use;   /* [lock] */
     uint64_t capacity; /* [lock] */
 };
 
+/* An object, the chain's word and the next object's alignment. */
+#define CACHE_STRIDE(size_) (((size_) + 8 + 15) & ~(size_t)15)
+
 #define CACHE_INIT(name_, type_)                                                                   \
     {                                                                                              \
-        .name = (name_), .size = sizeof(type_), .lock = SPINLOCK_INIT(LOCK_CACHE)                  \
+        .name = (name_), .size = sizeof(type_), .link = CACHE_STRIDE(sizeof(type_)) - 8,           \
+        .lock = SPINLOCK_INIT(LOCK_CACHE)                                                          \
     }
 
+/* cache_alloc when there is none in the chain, or a test wants it to fail. Gives the lock back. */
+RARELY void *cache_alloc_more(struct cache *cache, bool fails);
 /* Memory of the last object of that type that was here, or zeroes the first time: users reinitialise
  * every field but those that must survive (generations, sequence numbers). NULL: none left. */
-void *cache_alloc(struct cache *cache);
-void cache_free(struct cache *cache, void *object);
+static inline void *cache_alloc(struct cache *cache)
+{
+    lock_acquire(&cache->lock);
+    void *object = cache->free;
+    bool fails = page_fails_now();
+    if (unlikely(fails || object == NULL)) {
+        return cache_alloc_more(cache, fails);
+    }
+    cache->free = *(void **)((char *)object + cache->link);
+    cache->in_use++;
+    lock_release(&cache->lock);
+    return object;
+}
+
+static inline void cache_free(struct cache *cache, void *object)
+{
+    lock_acquire(&cache->lock);
+    *(void **)((char *)object + cache->link) = cache->free;
+    cache->free = object;
+    cache->in_use--;
+    lock_release(&cache->lock);
+}
 
 #endif
