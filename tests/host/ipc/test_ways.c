@@ -13,8 +13,10 @@
 #define THREADS (CLIENTS + SERVERS)
 #define STEPS 400u
 #define SCRIPTS 200u
-#define TRACE (STEPS * THREADS * 12u + 4096u)
+#define TRACE (STEPS * (THREADS * 12u + 8u) + 4096u)
 #define TOKENS 4096u
+#define HANDLES 256u /* that the clients may give away */
+#define PAGES 5u /* of a buffer: to send, to receive, two of arrays of handles, one not there yet */
 
 struct world {
     struct user client, server;
@@ -25,6 +27,7 @@ struct world {
     token_t tokens[TOKENS]; /* in the order they were first seen */
     uint32_t token_count;
     vaddr_t buffer[2]; /* of client and server */
+    uint32_t given;    /* handles that the clients have tried to give */
 };
 
 static uint64_t traces[2][TRACE];
@@ -58,9 +61,28 @@ static void trace(uint32_t way, uint64_t value)
     traces[way][trace_length[way]++] = value;
 }
 
+/* A number for all rights that a process holds, by handle. */
+static uint64_t rights_of(const struct process *process)
+{
+    uint64_t sum = 0;
+    for (uint32_t page = 0; page < process->handles.page_count; page++) {
+        for (uint32_t i = 0; i < HANDLES_PER_PAGE; i++) {
+            const struct handle_entry *entry = &process->handles.pages[page][i];
+            bool used = (entry->rights & ENTRY_FREE) == 0;
+            sum += used ? (uint64_t)entry->name * 31 + entry->rights : 0;
+        }
+    }
+    return sum;
+}
+
 /* What every thread would see now. */
 static void record(struct world *world, uint32_t way)
 {
+    trace(way, world->client.process->handles.used);
+    trace(way, world->server.process->handles.used);
+    trace(way, world->server.job->used[BUDGET_HANDLES]);
+    trace(way, rights_of(world->client.process));
+    trace(way, rights_of(world->server.process));
     for (uint32_t i = 0; i < THREADS; i++) {
         const struct thread *thread = world->thread[i];
         const struct arch_frame *frame = &thread->frame;
@@ -107,8 +129,14 @@ static void world_begin(struct world *world, bool with_waitset)
                              SK_OK);
         }
     }
-    world->buffer[0] = map_pages(client, 4, SK_PROT_READ | SK_PROT_WRITE, NULL);
-    world->buffer[1] = map_pages(server, 4, SK_PROT_READ | SK_PROT_WRITE, NULL);
+    world->buffer[0] = map_pages(client, PAGES, SK_PROT_READ | SK_PROT_WRITE, NULL);
+    world->buffer[1] = map_pages(server, PAGES, SK_PROT_READ | SK_PROT_WRITE, NULL);
+    handle_t events[HANDLES];
+    for (uint32_t i = 0; i < HANDLES; i++) {
+        assert_int_equal(syscall_as(client, SK_SYS_event_create, world->client.job_handle), SK_OK);
+        events[i] = (handle_t)value_of(client, 0);
+    }
+    assert_true(user_write(client, world->buffer[0] + 2 * PAGE_SIZE, events, sizeof events));
     for (uint32_t i = 0; i < THREADS; i++) {
         run(world->thread[i]);
         memset(world->thread[i]->frame.arg, 0, sizeof world->thread[i]->frame.arg);
@@ -127,14 +155,37 @@ static uint64_t draw_deadline(bool patient)
     return kind < 4 || !patient ? soon_ns : SK_DEADLINE_NEVER;
 }
 
+/* Mostly good; else in the middle of two pages, not there, not the user's. */
+static vaddr_t draw_place(vaddr_t good)
+{
+    static const vaddr_t bad[] = {0, 0x1000, 0x4000000000ull - 8, ~(vaddr_t)7,
+                                  0xffffffc000000000ull};
+    uint32_t kind = draw(24);
+    if (kind < sizeof bad / sizeof bad[0]) {
+        return bad[kind];
+    }
+    return kind == 10 ? good + PAGE_SIZE - 40 : kind == 11 ? good + 1 : good;
+}
+
 static struct ipc draw_message(struct world *world, bool is_client, bool patient)
 {
     vaddr_t buffer = world->buffer[is_client ? 0 : 1];
-    struct ipc ipc = {.out_buffer = buffer,
-                      .in_buffer = buffer + PAGE_SIZE,
+    /* The server sends on what it has received; the clients what they have, each handle once. */
+    vaddr_t arrays = buffer + 2 * PAGE_SIZE;
+    vaddr_t out_handles = is_client ? arrays + world->given % HANDLES * sizeof(handle_t)
+                                    : arrays + PAGE_SIZE;
+    struct ipc ipc = {.out_buffer = draw_place(buffer),
+                      .in_buffer = draw_place(buffer + PAGE_SIZE),
+                      .out_handles = draw_place(out_handles),
+                      .in_handles = draw_place(arrays + PAGE_SIZE),
                       .in_room = draw(4) == 0 ? SK_ROOM(40, 0) : SK_ROOM(4096, 8),
                       .deadline = draw_deadline(patient)};
-    ipc.info = draw(6) == 0 ? SK_INFO(33 + draw(100), 0) : SK_INFO(draw(33), 0);
+    uint32_t handles = draw(8) == 0 ? 1 + draw(3) : 0, length = draw(33);
+    if (draw(6) == 0) {
+        length = draw(3) == 0 ? 40 + 8 * draw(508) : 33 + draw(100);
+    }
+    ipc.info = SK_INFO(length, handles);
+    world->given += is_client ? handles : 0;
     for (uint32_t i = 0; i < 4; i++) {
         ipc.words[i] = draw(1u << 30);
     }
