@@ -95,7 +95,7 @@ static bool is_news(const struct hart *hart, uint32_t priority)
 }
 
 /* Run queue lock held. */
-static void queue_insert(struct hart *hart, struct thread *thread)
+static inline void queue_insert(struct hart *hart, struct thread *thread)
 {
     uint32_t priority = priority_of(thread);
     list_append(&hart->ready[priority], &thread->run_link);
@@ -355,7 +355,9 @@ struct thread *kernel_exit(void)
             idle(hart);
             continue;
         }
-        if (unlikely(atomic_load(&thread->pending) != 0) && !thread_handle_pending(thread)) {
+        /* Who asks for something later interrupts this hart. */
+        if (unlikely(atomic_load_explicit(&thread->pending, memory_order_relaxed) != 0) &&
+            !thread_handle_pending(thread)) {
             continue;
         }
         if (unlikely(atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0) &&

@@ -12,22 +12,6 @@
 #include <kernel/syscall.h>
 #include <kernel/trap.h>
 
-void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1)
-{
-    /* The entry code zeroes the registers that no system call returns in. */
-    struct arch_frame *frame = &thread->frame;
-    bool good = status == SK_OK;
-    frame->arg[0] = (uint64_t)(int64_t)status;
-    frame->arg[1] = good ? value0 : 0;
-    frame->arg[2] = good ? value1 : 0;
-    frame->arg[3] = 0;
-    frame->arg[4] = 0;
-    frame->arg[5] = 0;
-    frame->arg[6] = 0;
-    frame->extra[0] = 0;
-    frame->extra[1] = 0;
-}
-
 struct syscall_return syscall_return2(struct thread *self, status_t status, uint64_t value0,
                                       uint64_t value1)
 {
@@ -53,7 +37,7 @@ struct thread *trap_syscall_end(int64_t status, uint64_t value, struct thread *s
         /* A kill that came before the wait was there to be cancelled. Thread memory keeps its type,
          * so this look is safe even if the thread has ended by now. */
         atomic_thread_fence(memory_order_seq_cst);
-        if (atomic_load(&self->pending) & THREAD_PENDING_KILL) {
+        if (atomic_load_explicit(&self->pending, memory_order_relaxed) & THREAD_PENDING_KILL) {
             wait_cancel(self, WAIT_ANY, SK_TIMED_OUT);
         }
     }

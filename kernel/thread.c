@@ -150,7 +150,9 @@ fail_objects:
 void thread_ready(struct thread *thread)
 {
     lock_acquire(&thread->lock);
-    bool killed = atomic_load(&thread->pending) & THREAD_PENDING_KILL;
+    /* A kill that is not seen here finds the thread parked when it gets the lock. */
+    bool killed = atomic_load_explicit(&thread->pending, memory_order_relaxed) &
+                  THREAD_PENDING_KILL;
     if (thread->suspend_count > 0 && !killed) {
         store_relaxed(&thread->state, THREAD_PARKED);
     } else {

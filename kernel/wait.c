@@ -14,7 +14,6 @@ void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *
                 void (*cancel)(struct thread *, status_t))
 {
     struct wait *wait = &thread->wait;
-    sched_leave(thread);
     store_relaxed(&thread->lazy_ns, SK_DEADLINE_NEVER); /* before the new sequence is seen */
     store_release(&wait->sequence, wait->sequence + 1);
     wait->cancel = cancel;
@@ -22,6 +21,7 @@ void wait_begin(struct thread *thread, struct spinlock *lock, struct list_node *
         list_append(head, &wait->link);
     }
     store_release(&wait->lock, lock);
+    sched_leave(thread); /* nobody ends the wait before the lock is free */
 }
 
 void wait_deadline(struct thread *thread, uint64_t deadline)

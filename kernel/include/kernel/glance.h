@@ -15,7 +15,7 @@
 struct glance {
     struct handle_entry *entry;
     struct object *object;
-    uint64_t handle;
+    handle_t handle;
 };
 
 /* The object of a handle; may be stale until its lock is held and glance_holds. */
@@ -24,7 +24,7 @@ ALWAYS_INLINE bool glance_at(struct process *process, uint64_t handle, struct gl
     struct handle_entry *page = __atomic_load_n(handle_page(&process->handles, handle),
                                                 __ATOMIC_RELAXED);
     glance->entry = &page[handle % HANDLES_PER_PAGE];
-    glance->handle = handle;
+    glance->handle = (handle_t)handle;
     if (page == NULL) {
         return false;
     }

@@ -47,7 +47,7 @@ struct spinlock {
 /* Once for memory of bss, every time for memory of a cache: it never changes whether the lock is held,
  * because a hart that holds a stale pointer may be holding it just now. */
 void lock_init(struct spinlock *lock, enum lock_level level);
-void lock_acquire_contended(struct spinlock *lock);
+RARELY void lock_acquire_contended(struct spinlock *lock);
 #if SKERRY_CHECKS
 void lock_check_acquire(struct spinlock *lock, bool pair);
 void lock_check_release(struct spinlock *lock);
@@ -60,7 +60,7 @@ static inline void lock_check_none_held(void) {}
 
 ALWAYS_INLINE void lock_take(struct spinlock *lock)
 {
-    if (atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0) {
+    if (unlikely(atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0)) {
         lock_acquire_contended(lock);
     }
 }

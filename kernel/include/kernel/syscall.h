@@ -36,7 +36,22 @@ struct syscall_entry {
 extern const struct syscall_entry syscall_table[SK_SYS_COUNT + 1];
 
 /* Result registers of a thread whose wait ended, or of the running one. */
-void syscall_result(struct thread *thread, status_t status, uint64_t value0, uint64_t value1);
+static inline void syscall_result(struct thread *thread, status_t status, uint64_t value0,
+                                  uint64_t value1)
+{
+    /* The entry code zeroes the registers that no system call returns in. */
+    struct arch_frame *frame = &thread->frame;
+    bool good = status == SK_OK;
+    frame->arg[0] = (uint64_t)(int64_t)status;
+    frame->arg[1] = good ? value0 : 0;
+    frame->arg[2] = good ? value1 : 0;
+    frame->arg[3] = 0;
+    frame->arg[4] = 0;
+    frame->arg[5] = 0;
+    frame->arg[6] = 0;
+    frame->extra[0] = 0;
+    frame->extra[1] = 0;
+}
 /* What a handler returns that may have to wait after all: `handler` goes on, with the arguments that are in
  * the frame, when the frame holds everything. For calls that mostly need not wait. */
 static inline struct syscall_return syscall_saved(syscall_handler handler)
