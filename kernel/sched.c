@@ -82,8 +82,11 @@ static void count_add(struct hart *hart, int32_t change)
  * hart, or a turn gets its end. */
 static bool is_news(const struct hart *hart, uint32_t priority)
 {
+    if (hart != cpu_hart()) {
+        return true;
+    }
     const struct thread *current = hart->current;
-    if (hart != cpu_hart() || current == NULL || priority > priority_of(current) ||
+    if (current == NULL || priority > priority_of(current) ||
         (priority == priority_of(current) && !hart->turn_armed)) {
         return true;
     }
@@ -142,6 +145,9 @@ void sched_requeue(struct thread *thread, uint32_t priority)
             queue_remove(hart, thread);
             store_relaxed(&thread->priority, priority);
             queue_insert(hart, thread);
+            if (hart != cpu_hart()) {
+                cpu_interrupt_hart(hart); /* what it runs may be less urgent now */
+            }
         } else if (here) {
             /* A hart has just taken it to run it. */
             store_relaxed(&thread->priority, priority);

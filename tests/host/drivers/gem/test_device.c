@@ -134,7 +134,7 @@ static void has_the_trees_address_or_the_firmwares(void **state)
 static void refuses_what_it_cannot_use(void **state)
 {
     model_reset();
-    device.driver->range_count = 1;
+    device.driver->range_count = 0;
     assert_int_equal(model_allocate(), SK_INVALID_ARGS);
     model_reset();
     device.driver->interrupt_count = 0;
