@@ -103,7 +103,7 @@ const struct object_type endpoint_type = {
 static void endpoint_init(struct endpoint *endpoint, struct channel *channel, struct job *job)
 {
     object_init(&endpoint->object, SK_TYPE_ENDPOINT, job);
-    endpoint->object.lock = &channel->lock;
+    store_relaxed(&endpoint->object.lock, &channel->lock);
     endpoint->channel = channel;
     endpoint->peer = endpoint == &channel->end[0] ? &channel->end[1] : &channel->end[0];
     list_init(&endpoint->inbox);

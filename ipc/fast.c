@@ -135,13 +135,13 @@ ALWAYS_INLINE struct thread *call(bool registers, uint64_t handle, uint64_t info
     struct thread *self = hart->current;
     struct glance glance;
     if (atomic_load_explicit(&hart->attention, memory_order_relaxed) ||
-        !glance_at(self->process, handle, &glance) || glance.object->type != SK_TYPE_ENDPOINT ||
+        !glance_at(self->process, handle, &glance) || glance_type(&glance) != SK_TYPE_ENDPOINT ||
         !may_wait_until(hart, self, deadline)) {
         goto not_now;
     }
     struct endpoint *endpoint = endpoint_from_object(glance.object);
     struct endpoint *peer = endpoint_peer(endpoint);
-    struct spinlock *lock = endpoint->object.lock;
+    struct spinlock *lock = glance_lock_of(&glance);
     struct spinlock *set_lock = NULL;
     struct list_node *parked = &peer->receivers;
     uint64_t key = peer->object.id;
@@ -219,18 +219,18 @@ ALWAYS_INLINE bool berth_find(struct thread *self, uint64_t handle, struct spinl
         glance.object != atomic_load_explicit(&self->source, memory_order_relaxed)) {
         return false;
     }
-    if (glance.object->type == SK_TYPE_ENDPOINT) {
+    if (glance_type(&glance) == SK_TYPE_ENDPOINT) {
         struct endpoint *endpoint = endpoint_from_object(glance.object);
         berth->lock = NULL;
         berth->list = &endpoint->receivers;
-        return endpoint->object.lock == held && glance_holds(&glance, SK_RIGHT_READ) &&
+        return glance_lock_of(&glance) == held && glance_holds(&glance, SK_RIGHT_READ) &&
                endpoint->shows == 0;
     }
-    if (glance.object->type != SK_TYPE_WAITSET) {
+    if (glance_type(&glance) != SK_TYPE_WAITSET) {
         return false;
     }
     struct waitset *waitset = waitset_from_object(glance.object);
-    berth->lock = waitset->object.lock;
+    berth->lock = glance_lock_of(&glance);
     berth->list = &waitset->parked;
     if (!lock_try(berth->lock)) {
         return false;

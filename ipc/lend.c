@@ -11,7 +11,7 @@
 
 void lend_leave_source(struct thread *self, const struct object *source)
 {
-    if (atomic_load_explicit(&self->source, memory_order_relaxed) != source) {
+    if (atomic_load_explicit(&self->source, memory_order_acquire) != source) {
         thread_leave_source(self);
         lend_end_queue(self);
     }
@@ -22,7 +22,7 @@ void lend_forget_source(struct list_node *servers)
     struct list_node *node;
     while ((node = list_pop(servers)) != NULL) {
         struct thread *thread = container_of(node, struct thread, source_link);
-        store_relaxed(&thread->source, NULL);
+        store_release(&thread->source, NULL); /* after the last use of its link here */
         lend_end_queue(thread);
     }
 }

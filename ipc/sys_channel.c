@@ -122,7 +122,7 @@ struct syscall_return sys_channel_receive(uint64_t in0, uint64_t in1, uint64_t i
     struct glance glance;
     self->reply_status = SK_OK;
     if (glance_at(self->process, (handle_t)in0, &glance) &&
-        glance.object->type == SK_TYPE_ENDPOINT &&
+        glance_type(&glance) == SK_TYPE_ENDPOINT &&
         atomic_load_explicit(&self->source, memory_order_relaxed) == glance.object &&
         atomic_load_explicit(&self->queue_priority, memory_order_relaxed) == 0 &&
         glance_lock(&glance, SK_RIGHT_READ)) {

@@ -25,8 +25,9 @@ void object_init(struct object *object, enum sk_type type, struct job *job)
 {
     atomic_store_explicit(&object->refs, 1, memory_order_relaxed);
     atomic_store_explicit(&object->handles, 0, memory_order_relaxed);
-    object->type = (uint8_t)type;
-    object->lock = &object->own_lock;
+    /* Somebody may still be glancing at what was here before (kernel/glance.h). */
+    store_relaxed(&object->type, (uint8_t)type);
+    store_relaxed(&object->lock, &object->own_lock);
     lock_init(&object->own_lock, LOCK_OBJECT);
     list_init(&object->observers);
     object->job = job;

@@ -140,7 +140,7 @@ void sched_requeue(struct thread *thread, uint32_t priority)
     for (;;) {
         struct hart *hart = __atomic_load_n(&thread->hart, __ATOMIC_RELAXED);
         lock_acquire(&hart->runqueue_lock);
-        bool here = thread->hart == hart;
+        bool here = __atomic_load_n(&thread->hart, __ATOMIC_RELAXED) == hart;
         if (here && list_linked(&thread->run_link)) {
             queue_remove(hart, thread);
             store_relaxed(&thread->priority, priority);

@@ -230,7 +230,7 @@ bool thread_handle_pending(struct thread *thread)
 
 void thread_leave_source(struct thread *thread)
 {
-    struct object *source = atomic_load_explicit(&thread->source, memory_order_relaxed);
+    struct object *source = atomic_load_explicit(&thread->source, memory_order_acquire);
     if (source == NULL) {
         return;
     }

@@ -19,7 +19,7 @@ void lend_leave_source(struct thread *self, const struct object *source);
 static inline void lend_enter_source(struct thread *self, struct object *source,
                                      struct list_node *servers)
 {
-    if (atomic_load_explicit(&self->source, memory_order_relaxed) != source) {
+    if (atomic_load_explicit(&self->source, memory_order_acquire) != source) {
         list_append(servers, &self->source_link);
         store_relaxed(&self->source, source);
     }

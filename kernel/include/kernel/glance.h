@@ -41,10 +41,21 @@ ALWAYS_INLINE bool glance_holds(const struct glance *glance, uint32_t rights)
            (__atomic_load_n(&entry->rights, __ATOMIC_RELAXED) & (rights | ENTRY_MARKS)) == rights;
 }
 
+/* Words of an object that is only glanced at: another one may be beginning in its memory. */
+ALWAYS_INLINE enum sk_type glance_type(const struct glance *glance)
+{
+    return (enum sk_type)__atomic_load_n(&glance->object->type, __ATOMIC_RELAXED);
+}
+
+ALWAYS_INLINE struct spinlock *glance_lock_of(const struct glance *glance)
+{
+    return __atomic_load_n(&glance->object->lock, __ATOMIC_RELAXED);
+}
+
 /* Locks what was seen; false, and unlocked, if the handle does not name it with these rights. */
 ALWAYS_INLINE bool glance_lock(const struct glance *glance, uint32_t rights)
 {
-    struct spinlock *lock = glance->object->lock;
+    struct spinlock *lock = glance_lock_of(glance);
     lock_acquire(lock);
     if (likely(glance_holds(glance, rights))) {
         return true;
@@ -64,7 +75,7 @@ ALWAYS_INLINE status_t handle_lock(struct process *process, uint64_t handle, enu
 {
     struct glance glance;
     if (unlikely(!glance_at(process, (uint32_t)handle, &glance) ||
-                 (type != SK_TYPE_NONE && glance.object->type != type) ||
+                 (type != SK_TYPE_NONE && glance_type(&glance) != type) ||
                  !glance_lock(&glance, rights))) {
         return handle_lock_again(process, (handle_t)handle, type, rights, object);
     }
