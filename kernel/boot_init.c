@@ -225,6 +225,7 @@ static void send_message(struct loader *l, struct endpoint *from, const void *tr
         .payload = message + SK_MESSAGE_REGISTER_BYTES,
         .capabilities = handles,
     };
+    lock_acquire(from->object.lock);
     must(channel_send(from, &out, l->job), "boot message");
 }
 

@@ -500,7 +500,7 @@ status_t space_write(struct address_space *space, vaddr_t to, const void *from, 
 
 status_t space_copy_in(struct address_space *space, void *to, vaddr_t from, size_t size)
 {
-    vaddr_t missing;
+    vaddr_t missing = 0;
     status_t status;
     while ((status = space_read(space, to, from, size, &missing)) == SK_PENDING) {
         status = space_populate(space, missing, SK_PROT_READ);
@@ -513,7 +513,7 @@ status_t space_copy_in(struct address_space *space, void *to, vaddr_t from, size
 
 status_t space_copy_out(struct address_space *space, vaddr_t to, const void *from, size_t size)
 {
-    vaddr_t missing;
+    vaddr_t missing = 0;
     status_t status;
     while ((status = space_write(space, to, from, size, &missing)) == SK_PENDING) {
         status = space_populate(space, missing, SK_PROT_WRITE);
