@@ -29,8 +29,9 @@ if os.path.realpath(build_dir()) != os.path.realpath(build.path(build.GUEST)):
     tap.skip("figures", "this build directory is not the one of ./run")
 else:
     seen = set()
-    # Those of ipc have a baseline instead (ipc/baseline.py).
-    for group in [g for name, g in bench.GROUPS.items() if name != "ipc"]:
+    # Those of ipc have a baseline instead (ipc/baseline.py), those of heal are of the suite heal.
+    limited = {name.split(".")[0] for name in LIMITS}
+    for group in [g for name, g in bench.GROUPS.items() if name in limited]:
         try:
             for name, value, unit in group():
                 seen.add(name)
