@@ -17,7 +17,11 @@
  *   abort             calls abort
  *   atexit            ends with 1 but for a function registered with atexit, which makes it 9
  *   spin              computes for ever
+ *   float N           computes with doubles, N times giving the hart up, and rounds in a way of its own; ends
+ *                     with 0 if all came out right
+ *   integer N         does the same without doubles, and then looks whether its own are untouched
  */
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +30,7 @@
 #include <child.h>
 #include <sk/server.h>
 #include <sk/service.h>
+#include <sk/syscalls.h>
 #include <sk/time.h>
 
 static void send_lines(char **strings)
@@ -202,6 +207,39 @@ static int connect_to(const char *name)
     return -sk_connect(name, sk_deadline_after(2 * SK_SECOND), &endpoint);
 }
 
+/* Sums that are exact whatever the rounding, in more variables than one would keep in memory; and a quotient that
+ * is not. */
+static int compute(int rounds, int rounding)
+{
+    double a = 0, b = 1, c = 2, d = 3, e = 4, f = 5, g = 6, h = 7;
+    fesetround(rounding);
+    volatile double one = 1, three = 3;
+    double quotient = one / three;
+    for (int i = 1; i <= rounds; i++) {
+        a += i, b += 2 * a, c -= i, d += 0.5 * i, e += 4, f -= 8, g += i, h += 0.25;
+        sk_thread_yield();
+        if (one / three != quotient || fegetround() != rounding) {
+            return 1;
+        }
+    }
+    double sum = 0.5 * rounds * (rounds + 1.0);
+    bool right = a == sum && c == 2 - sum && d == 3 + 0.5 * sum && e == 4 + 4.0 * rounds &&
+                 f == 5 - 8.0 * rounds && g == 6 + sum && h == 7 + 0.25 * rounds;
+    return right && b > a ? 0 : 2;
+}
+
+static int compute_integers(int rounds)
+{
+    volatile uint64_t sum = 0;
+    for (int i = 1; i <= rounds; i++) {
+        sum += (uint64_t)i;
+        sk_thread_yield();
+    }
+    /* Nobody's way of rounding, and no flag that somebody's arithmetic raised. */
+    bool untouched = fegetround() == FE_TONEAREST && fetestexcept(FE_ALL_EXCEPT) == 0;
+    return sum == (uint64_t)rounds * ((uint64_t)rounds + 1) / 2 && untouched ? 0 : 3;
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -247,6 +285,13 @@ int main(int argc, char **argv)
     }
     if (strcmp(mode, "spin") == 0) {
         spin();
+    }
+    if (strcmp(mode, "float") == 0) {
+        int rounds = atoi(value);
+        return compute(rounds, rounds % 2 == 0 ? FE_UPWARD : FE_DOWNWARD);
+    }
+    if (strcmp(mode, "integer") == 0) {
+        return compute_integers(atoi(value));
     }
     return 99;
 }

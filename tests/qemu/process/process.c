@@ -243,6 +243,32 @@ static void a_lying_program_is_refused(void)
     test_job_end(job);
 }
 
+/* Two that compute with doubles, each with a rounding of its own, and one that does not until its end. */
+static void floating_point_state_is_each_processs_own(void)
+{
+    static const char *const what[3][2] = {
+        {"float", "4000"}, {"float", "4001"}, {"integer", "4000"}};
+    struct sk_child children[3];
+    handle_t jobs[3];
+    for (size_t i = 0; i < 3; i++) {
+        jobs[i] = test_job();
+        test_status(test_spawn(jobs[i], ARGUMENTS(what[i][0], what[i][1]), NULL, 0, &children[i]),
+                    SK_OK);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        uint64_t observed;
+        struct sk_process_info info;
+        test_status(
+            sk_object_wait(children[i].process, SK_SIGNAL_TERMINATED, test_deadline(), &observed),
+            SK_OK);
+        test_status(sk_object_info(children[i].process, &info, sizeof info, &observed), SK_OK);
+        test_equal(info.exit_reason, SK_EXIT_EXITED);
+        test_equal(info.exit_code, 0);
+        test_child_end(&children[i]);
+        test_job_end(jobs[i]);
+    }
+}
+
 /* Every budget that a spawn needs, one short: an error, and nothing left. */
 static void a_spawn_over_budget_fails_cleanly(void)
 {
@@ -299,6 +325,8 @@ int main(void)
     test_case("the environment is the child's own", an_own_environment_arrives);
     test_case("too long arguments are refused", too_many_arguments_are_refused);
     test_case("a killed child says so", a_killed_child_says_so);
+    test_case("floating point state is each process's own",
+              floating_point_state_is_each_processs_own);
     test_case("a fault ends only the child", a_fault_ends_only_the_child);
     test_case("touching memory over the budget ends only the child",
               touching_over_budget_ends_only_the_child);
