@@ -83,7 +83,8 @@ static void never_means_never(void)
     handle_t endpoint;
     test_status(ask("mortal", 1, test_deadline()), SK_OK);
     test_status(heal_kill("mortal"), SK_OK);
-    expect_state("mortal", SK_INIT_FAILED, 0, SK_CAUSE_KILLED); /* until then it may still be sent to */
+    expect_state("mortal", SK_INIT_FAILED, 0,
+                 SK_CAUSE_KILLED); /* until then it may still be sent to */
     uint64_t begin = sk_now();
     test_status(connect("mortal", &endpoint), SK_SERVICE_DOWN);
     test_check(sk_now() - begin < SK_SECOND);
