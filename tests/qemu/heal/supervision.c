@@ -56,7 +56,8 @@ static void expect_state(const char *program, enum sk_init_state state, uint32_t
 {
     uint64_t deadline = test_deadline();
     struct sk_init_service now = look(program);
-    while ((now.state != state || now.restarts != restarts) && sk_now() < deadline) {
+    while ((now.state != state || now.restarts != restarts || now.cause != cause) &&
+           sk_now() < deadline) {
         sk_sleep(SK_MS);
         now = look(program);
     }
