@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "net"))
 import echo_client  # noqa: E402 (beside tests/qemu/net/wire.py)
 
 KILLS_MIN, PERIOD_S, MEBIBYTES, HANGS, DEVMGR_KILLS = 3, 0.1, 48, 2, 2
-GEM_MEBIBYTES, GEM_KILLS_MIN = 8, 3
+GEM_MEBIBYTES, GEM_KILLS_MIN = 24, 2
 HEAP_PAGES = 64  # rings of sockets that were not used before, and what heaps keep: less than two for each life
 LIVES = 6  # services/devmgr/lives.c
 ECHO = (netns.GUEST, 7)
