@@ -81,7 +81,7 @@ static inline struct thread *thread_from_object(struct object *object)
     return container_of(object, struct thread, object);
 }
 
-/* Argument registers of the system call being served. */
+/* Argument registers: what a new thread begins with, or a system call was made with. */
 static inline uint64_t *thread_arguments(struct thread *thread)
 {
     return thread->frame.arg;
