@@ -18,10 +18,8 @@ import fcntl
 import hashlib
 import http.client
 import os
-import re
 import shutil
 import socket
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -30,6 +28,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+import debian_archive
 
 UPSTREAM_LIMIT_S = 10  # until the answer begins, and without any progress after that
 
@@ -191,110 +191,27 @@ def fetch_upstream(wraps, cache):
             say(f'{wrap.name}: downloaded {wrap.url}')
 
 
-def debian_codename(os_release='/etc/os-release'):
-    try:
-        text = Path(os_release).read_text(encoding='utf-8')
-    except OSError:
-        return None
-    values = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', text, re.MULTILINE))
-    return values.get('VERSION_CODENAME') if values.get('ID') == 'debian' else None
-
-
-def source_entries_deb822(text, codename, suites):
-    """A .sources file's stanzas for the release itself, turned into deb-src for SUITES."""
-    stanzas = []
-    for block in re.split(r'\n\s*\n', text):
-        # Unfolded: a continuation line may hold a whole key, which is kept as it is.
-        fields, key = {}, None
-        for line in block.splitlines():
-            if line.startswith('#') or not line.strip():
-                continue
-            if line[0] in ' \t' and key:
-                fields[key] += '\n' + line
-            elif ':' in line:
-                key, _, value = line.partition(':')
-                key = key.strip().lower()
-                fields[key] = value.strip()
-        if (codename not in fields.get('suites', '').split()
-                or 'main' not in fields.get('components', '').split()
-                or fields.get('enabled', 'yes').lower() in ('no', 'false', '0')):
-            continue
-        fields.update({'types': 'deb-src', 'suites': ' '.join(suites), 'components': 'main'})
-        fields.pop('architectures', None)
-        stanzas.append('\n'.join(f'{key.title()}: {value}'.replace('Uris:', 'URIs:', 1)
-                                 for key, value in fields.items()))
-    return stanzas
-
-
-def source_entries_oneline(text, codename, suites):
-    """The same for a sources.list."""
-    lines = []
-    for line in text.splitlines():
-        match = re.match(r'\s*deb(?:-src)?\s+(\[[^]]*\]\s+)?(\S+)\s+(\S+)\s+(.*)', line)
-        if match and match[3] == codename and 'main' in match[4].split('#')[0].split():
-            options = [option for option in (match[1] or '').strip('[] \t').split()
-                       if not option.startswith('arch')]
-            options = f'[{" ".join(options)}] ' if options else ''
-            lines += [f'deb-src {options}{match[2]} {suite} main' for suite in suites]
-    return list(dict.fromkeys(lines))
-
-
-def write_apt_sources(etc_apt, codename, suites, target):
-    """Derives source entries from the machine's own list; returns whether there are any."""
-    stanzas, lines = [], []
-    folder = etc_apt / 'sources.list.d'
-    for path in sorted(folder.glob('*.sources')) if folder.is_dir() else []:
-        stanzas += source_entries_deb822(path.read_text(encoding='utf-8'), codename, suites)
-    for path in [etc_apt / 'sources.list', *sorted(folder.glob('*.list') if folder.is_dir() else [])]:
-        if path.is_file():
-            lines += source_entries_oneline(path.read_text(encoding='utf-8'), codename, suites)
-    # A repository that asks for two different keys would be refused as a whole: one form is enough.
-    if stanzas:
-        (target / 'derived.sources').write_text('\n\n'.join(dict.fromkeys(stanzas)) + '\n',
-                                                encoding='utf-8')
-    elif lines:
-        (target / 'derived.list').write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    return bool(stanzas or lines)
-
-
 def fetch_debian(wraps, cache):
-    """Into an apt state of our own, so that the system's lists and sources stay untouched."""
     wraps = [wrap for wrap in wraps if wrap.debian]
-    codename = debian_codename()
-    if not wraps or not codename or not shutil.which('apt-get'):
+    if not wraps:
         return
     suites = sorted({wrap.debian['suite'] for wrap in wraps})
     say(f'{", ".join(wrap.name for wrap in wraps)}: from Debian source packages ({", ".join(suites)})')
     with tempfile.TemporaryDirectory(prefix='.apt-', dir=cache) as work:
-        work = Path(work)
-        for folder in ('sources', 'lists/partial', 'archives/partial', 'files'):
-            (work / folder).mkdir(parents=True)
-        if not write_apt_sources(Path('/etc/apt'), codename, suites, work / 'sources'):
-            say(f'no archive of Debian {codename} in the apt sources of this machine')
+        apt = debian_archive.Apt(Path(work), suites, 'deb-src')
+        if apt.refusal:
+            say(apt.refusal)
             return
-        options = ['-q', '-o', 'Dir::Etc::sourcelist=/dev/null', '-o', 'APT::Sandbox::User=',
-                   '-o', f'Dir::Etc::sourceparts={work}/sources', '-o', f'Dir::State::lists={work}/lists',
-                   '-o', f'Dir::Cache={work}', '-o', 'Acquire::Languages=none',
-                   '-o', 'Acquire::Retries=2', '-o', 'Acquire::http::Timeout=30',
-                   '-o', 'Acquire::https::Timeout=30']
-        log = work / 'log'
-        # apt's exit status also tells of hooks and of files that are not ours: what counts is whether
-        # our file has come.
-        with open(log, 'wb') as out:
-            subprocess.run(['apt-get', *options, 'update'], stdin=subprocess.DEVNULL,
-                           stdout=out, stderr=out, check=False)
-            for wrap in wraps:
-                subprocess.run(['apt-get', *options, 'source', '--only-source', '--download-only',
-                                '--tar-only', f'{wrap.debian["package"]}/{wrap.debian["suite"]}'],
-                               stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=work / 'files',
-                               check=False)
+        apt.run('update')
         for wrap in wraps:
-            path = work / 'files' / wrap.debian['file']
+            apt.run('source', '--only-source', '--download-only', '--tar-only',
+                    f'{wrap.debian["package"]}/{wrap.debian["suite"]}')
+        for wrap in wraps:
+            path = apt.files / wrap.debian['file']
             if not path.is_file():
                 say(f'{wrap.name}: {path.name} did not come from Debian')
-                for line in log.read_text(encoding='utf-8', errors='replace').splitlines():
-                    if line.startswith(('E:', 'Err:')):
-                        print('    ' + line)
+                for line in apt.errors():
+                    print('    ' + line)
                 continue
             got = sha256_of(path)
             if got != wrap.debian['sha256']:

@@ -27,9 +27,13 @@ T = tap.Tap()
 BOARD = "visionfive2"
 TOOLS = ("sgdisk", "mformat", "mcopy", "mkimage")
 # Type GUIDs: the SPL's is the one the JH7110's boot ROM looks for.
-PARTITIONS = [("spl", "2e54b353-1271-4842-806f-e436d6af6985", 2, 2, 0),
-              ("uboot", "bc13c2ff-59e6-4262-a352-b275fd6f7172", 4, 4, 0),
-              ("boot", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", 8, 119, 1 << 2)]
+PARTITIONS = [("spl", "2e54b353-1271-4842-806f-e436d6af6985", 4096, 4096, 0),
+              ("uboot", "bc13c2ff-59e6-4262-a352-b275fd6f7172", 8192, 8192, 0),
+              ("boot", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", 16384, 119 * 2048, 1 << 2)]
+# The same two types the other way round; the second one's place is in the firmware's code.
+UNLEASHED = [("spl", "5b193300-fc78-40cd-8002-e86c45580b47", 34, 2048, 0),
+             ("uboot", "2e54b353-1271-4842-806f-e436d6af6985", 2082, 8192, 0),
+             ("boot", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7", 16384, 55 * 2048, 1 << 2)]
 
 
 class Cut(Exception):
@@ -67,9 +71,9 @@ def read_image(path):
         return f.read()
 
 
-def test_partitions(image):
+def test_partitions(image, mib, partitions):
     data = read_image(image)
-    T.equal(len(data), 128 << 20, "the image has 128 MiB")
+    T.equal(len(data), mib << 20, "the image has %d MiB" % mib)
     T.equal(data[446 + 4], 0xEE, "a protective MBR comes first")
     for name, at, there in (("first", 1, 2), ("backup", len(data) // 512 - 1, len(data) // 512 - 33)):
         header = data[at * 512:at * 512 + 92]
@@ -79,13 +83,40 @@ def test_partitions(image):
         T.ok(header[:8] == b"EFI PART" and zlib.crc32(header[:16] + bytes(4) + header[20:]) == own
              and zlib.crc32(entries) == entries_crc, "the %s partition table is whole" % name)
     found = []
-    for at in range(0, 128 * len(PARTITIONS), 128):
+    for at in range(0, 128 * len(partitions), 128):
         kind, _, first, last, attributes = struct.unpack_from("<16s16sQQQ", entries, at)
         name = entries[at + 56:at + 128].decode("utf-16-le").rstrip("\0")
-        found.append((name, str(uuid.UUID(bytes_le=kind)), first / 2048, (last + 1 - first) / 2048,
-                      attributes))
-    T.equal(found, PARTITIONS, "names, types, places and attributes of the partitions")
-    T.ok(not any(data[2 << 20:8 << 20]), "the partitions for firmware are empty")
+        found.append((name, str(uuid.UUID(bytes_le=kind)), first, last + 1 - first, attributes))
+    T.equal(found, partitions, "names, types, places and attributes of the partitions")
+    T.ok(not any(data[partitions[0][2] * 512:8 << 20]), "the partitions for firmware are empty")
+
+
+def test_firmware(build_dir, folder):
+    """It lies where the board looks for it, and nothing else of the card changes."""
+    description = card.Card("hifive-unleashed")
+    plain, full = (os.path.join(folder, name) for name in ("plain.img", "full.img"))
+    contents = description.contents(build_dir)
+    disk.make(plain, description, contents)
+    test_partitions(plain, 64, UNLEASHED)
+    sizes = {"u-boot-spl.bin": 90000, "u-boot.itb": 4 << 20}
+    for name, size in sizes.items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(name[-1].encode() * size)
+    disk.make(full, description, contents, description.read_firmware(folder))
+    expected = bytearray(read_image(plain))
+    expected[34 * 512:34 * 512 + 90000] = b"n" * 90000
+    expected[2082 * 512:2082 * 512 + (4 << 20)] = b"b" * (4 << 20)
+    T.ok(read_image(full) == expected, "firmware is put where the board looks for it")
+    with open(os.path.join(folder, "u-boot.itb"), "ab") as f:
+        f.write(b"x")
+    T.equal(refusal(description.read_firmware, folder), "--firmware %s: larger than its place on the card (4096 KiB)"
+            % os.path.join(folder, "u-boot.itb"), "firmware that is too large is refused")
+    T.equal(refusal(description.read_firmware, "/nowhere"), "--firmware /nowhere/u-boot-spl.bin: No such file or "
+            "directory", "and a file that is not there")
+    T.equal(refusal(card.Card(BOARD).read_firmware, folder), "--firmware: this board's firmware is not on the card",
+            "and any for a board that has it elsewhere")
+    for path in (plain, full):
+        os.unlink(path)
 
 
 def test_files(image, build_dir, folder):
@@ -132,7 +163,7 @@ def make_limited(path, contents):
 def test_refusals(build_dir, folder):
     description = card.Card(BOARD)
     contents = description.contents(build_dir)
-    T.equal(refusal(card.Card, "toaster"), "no card image for a board 'toaster' (there are: visionfive2)",
+    T.equal(refusal(card.Card, "toaster"), "no card image for a board 'toaster' (there are: hifive-unleashed, visionfive2)",
             "an unknown board is refused, and the known ones are named")
     T.equal(refusal(description.contents, folder),
             "%s is not built: ./run build makes it" % os.path.join(folder, "Image"),
@@ -158,9 +189,10 @@ def test_refusals(build_dir, folder):
 def test_command(folder):
     """What ./run image refuses before it builds anything."""
     for arguments, message in (
-            (["toaster"], "no card image for a board 'toaster' (there are: visionfive2)"),
+            (["toaster"], "no card image for a board 'toaster' (there are: hifive-unleashed, visionfive2)"),
             (["visionfive2", "--append", "a;b"], "go through U-Boot's scripts"),
             (["visionfive2", "-o", "x.img", "--update", folder], "-o and --update exclude each other"),
+            (["hifive-unleashed", "--firmware", folder, "--update", folder], "--firmware and --update exclude"),
             (["visionfive2", "-o", "/dev/null"], "devices are never written to"),
             (["visionfive2", "--update", folder], "not a card of ours")):
         done = subprocess.run([os.path.join(TOP, "run"), "image", "--offline"] + arguments,
@@ -304,8 +336,9 @@ def main():
         for path in (image, again):
             disk.make(path, card.Card(BOARD), card.Card(BOARD).contents(one))
         T.ok(read_image(image) == read_image(again), "the same files make the same image")
-        test_partitions(image)
+        test_partitions(image, 128, PARTITIONS)
         test_files(image, one, folder)
+        test_firmware(one, folder)
         os.unlink(image)
         os.unlink(again)
         test_refusals(one, folder)

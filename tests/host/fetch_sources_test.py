@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""tools/fetch_sources.py against scratch trees: no network, no apt."""
+"""tools/fetch_sources.py and debian_archive.py against scratch trees: no network, no apt."""
 import contextlib
 import hashlib
 import io
@@ -16,6 +16,7 @@ from tap import Tap
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 sys.path.insert(0, str(TOOLS))
+import debian_archive as da  # noqa: E402
 import fetch_sources as fs  # noqa: E402
 
 tap = Tap()
@@ -155,7 +156,7 @@ URIs: http://off.example/debian
 Suites: bookworm
 Components: main
 """
-stanzas = fs.source_entries_deb822(DEB822, "bookworm", ["bookworm", "trixie"])
+stanzas = da.source_entries_deb822(DEB822, "bookworm", ["bookworm", "trixie"], "deb-src")
 tap.equal(len(stanzas), 1, "deb822: only the enabled stanza of the release itself is derived")
 tap.equal(sorted(stanzas[0].splitlines()),
           sorted(["Types: deb-src", "URIs: http://mirror.example/debian", "Suites: bookworm trixie",
@@ -167,8 +168,16 @@ deb-src [ signed-by=/k.gpg ] http://mirror.example/debian bookworm main
 deb http://mirror.example/debian bookworm-updates main
 deb http://other.example/apt cloud-bookworm main
 """
-tap.equal(fs.source_entries_oneline(ONELINE, "bookworm", ["trixie"]),
+tap.equal(da.source_entries_oneline(ONELINE, "bookworm", ["trixie"], "deb-src"),
           ["deb-src [signed-by=/k.gpg] http://mirror.example/debian trixie main"],
           "one-line: the same, without doubles")
+tap.equal(da.source_entries_oneline(ONELINE, "bookworm", ["trixie"], "deb"),
+          ["deb [signed-by=/k.gpg] http://mirror.example/debian trixie main"],
+          "and for packages: of any architecture")
+with tempfile.TemporaryDirectory() as work:
+    (Path(work) / "os-release").write_text('ID=debian\nVERSION_CODENAME="bookworm"\n')
+    tap.equal(da.debian_codename(Path(work) / "os-release"), "bookworm", "the release is known")
+    (Path(work) / "os-release").write_text("ID=other\nVERSION_CODENAME=bookworm\n")
+    tap.equal(da.debian_codename(Path(work) / "os-release"), None, "another system than Debian has none")
 
 sys.exit(tap.done())

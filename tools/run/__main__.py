@@ -99,12 +99,15 @@ def make_parser(command):
                             help="accept the figures of ipc: write them to their baseline")
     elif command == "image":
         common_options(parser)
-        parser.add_argument("board", metavar="BOARD", help="a folder of boards/ with a card.ini: visionfive2")
+        parser.add_argument("board", metavar="BOARD", help="a folder of boards/ with a card.ini: visionfive2, hifive-unleashed")
         parser.add_argument("-o", dest="output", metavar="FILE",
                             help="the image (default build/BOARD.img); never a device")
         parser.add_argument("--update", metavar="DIR",
                             help="make no image: replace Skerry on the card whose partition 3 is mounted "
                                  "at DIR; what ran before becomes the second entry of the boot menu")
+        parser.add_argument("--firmware", metavar="DIR",
+                            help="put the board's own boot loaders of DIR on the card as well (hifive-unleashed: "
+                                 "u-boot-spl.bin and u-boot.itb; Debian 13 has them in u-boot-sifive)")
         parser.add_argument("--append", default="", metavar="WORDS",
                             help="kernel command line (default manifest=system; --update keeps the card's)")
     elif command == "matrix":

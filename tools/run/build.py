@@ -18,7 +18,7 @@ from common import ROOT, Stop, say
 from packages import cross_prefix
 
 GUEST, HOST, RUNS, MATRIX = "build", "build-host", "build-run", "build-matrix"
-COVERAGE, FUZZ = "build-coverage", "build-fuzz"
+COVERAGE, FUZZ, FIRMWARE = "build-coverage", "build-fuzz", "build-firmware"
 CROSS_FILE = "cross-riscv64.txt"
 SETUP = {  # build directory: how Meson sets it up; tools/run/matrix.py adds its rows
     GUEST: ["--cross-file", CROSS_FILE],
@@ -187,7 +187,7 @@ def copy_boot_files(top, archive, folder):
 
 def clean():
     """Removes what ./run made outside git."""
-    names = [n for n in (GUEST, HOST, COVERAGE, FUZZ, RUNS, MATRIX) if os.path.isdir(path(n))]
+    names = [n for n in (GUEST, HOST, COVERAGE, FUZZ, RUNS, MATRIX, FIRMWARE) if os.path.isdir(path(n))]
     sources = path("subprojects")
     names += [os.path.join("subprojects", n) for n in os.listdir(sources)
               if n != "packagefiles" and os.path.isdir(os.path.join(sources, n))]

@@ -20,6 +20,8 @@ DEFAULT_APPEND = "manifest=system"
 APPEND_MAX = 128
 APPEND_WORDS = re.compile(r"[A-Za-z0-9_.,:=/+@% -]*")
 MENU_APPEND = re.compile(rb"^\s+append (.*)$", re.MULTILINE)
+SECTOR = 512
+SECTORS_PER_MIB = 2048
 DATE = "1767225600"  # of every file on a card (2026): the same files make the same image
 
 
@@ -32,6 +34,11 @@ def check_append(words):
     if len(words) > APPEND_MAX or not APPEND_WORDS.fullmatch(words):
         raise Stop("--append '%s': at most %d letters, digits, blanks and _.,:=/+@%%- go through "
                    "U-Boot's scripts" % (words, APPEND_MAX), USAGE)
+
+
+def sectors(text):
+    """'8' (MiB) or '34s' (sectors)."""
+    return int(text[:-1]) if text.endswith("s") else int(text) * SECTORS_PER_MIB
 
 
 class Card:
@@ -47,9 +54,10 @@ class Card:
         config.read(os.path.join(self.folder, "card.ini"))
         self.mib = config.getint("card", "mib")
         self.label, self.serial, self.guid = (config["card"][k] for k in ("label", "serial", "guid"))
-        # (name, type GUID, first MiB, MiB); the last one holds the files
-        self.partitions = [(name, kind, int(start), int(size)) for name, (kind, start, size) in
+        # (name, type GUID, first sector, sectors); the last one holds the files
+        self.partitions = [(name, kind, sectors(start), sectors(size)) for name, (kind, start, size) in
                            ((n, v.split()) for n, v in config["partitions"].items())]
+        self.firmware = dict(config["firmware"]) if "firmware" in config else {}
         self.files = {name: value.split() for name, value in config["files"].items()}
 
     def beside(self, source, append):
@@ -71,6 +79,22 @@ class Card:
                 found[name] = self.beside(source, append)
             else:
                 found[name] = uboot_script(self.beside(source, append))
+        return found
+
+    def read_firmware(self, folder):
+        """{partition: bytes}, of files that are not ours."""
+        if not self.firmware:
+            raise Stop("--firmware: this board's firmware is not on the card", USAGE)
+        found = {}
+        for name, _, _, size in self.partitions[:-1]:
+            path = os.path.join(folder, self.firmware[name])
+            try:
+                with open(path, "rb") as f:
+                    found[name] = f.read()
+            except OSError as error:
+                raise Stop("--firmware %s: %s" % (path, error.strerror))
+            if len(found[name]) > size * SECTOR:
+                raise Stop("--firmware %s: larger than its place on the card (%d KiB)" % (path, size * SECTOR // 1024))
         return found
 
     def add_previous(self, contents, append=None):

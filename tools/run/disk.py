@@ -10,7 +10,6 @@ import card
 from common import Stop
 
 MIB = 1 << 20
-SECTOR = 512
 BOOTABLE = 2  # attribute bit "LegacyBIOSBootable"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -25,12 +24,10 @@ def check_target(path):
 
 
 def partition_arguments(description):
-    arguments = ["sgdisk", "--clear", "--set-alignment=2048", "--disk-guid=" + description.guid]
+    arguments = ["sgdisk", "--clear", "--set-alignment=1", "--disk-guid=" + description.guid]
     for number, (name, kind, start, size) in enumerate(description.partitions, 1):
-        first = start * MIB // SECTOR
-        last = first + size * MIB // SECTOR - 1
         guid = str(uuid.uuid5(uuid.UUID(description.guid), name))
-        arguments += ["--new=%d:%d:%d" % (number, first, last), "--change-name=%d:%s" % (number, name),
+        arguments += ["--new=%d:%d:%d" % (number, start, start + size - 1), "--change-name=%d:%s" % (number, name),
                       "--typecode=%d:%s" % (number, kind), "--partition-guid=%d:%s" % (number, guid)]
     return arguments + ["--attributes=%d:set:%d" % (len(description.partitions), BOOTABLE)]
 
@@ -49,11 +46,12 @@ def write_tree(contents, folder):
 def fill(image, description, contents):
     _, _, start, size = description.partitions[-1]
     needed = sum(len(data) for data in contents.values())
-    if needed > (size - 4) * MIB:  # the file system's own tables take less than the rest
-        raise Stop("the files are %d MiB, the card's partition has %d" % (needed // MIB + 1, size))
-    inside = "%s@@%dM" % (image, start)
-    card.run_tool(["mformat", "-i", inside, "-F", "-T", str(size * MIB // SECTOR), "-h", "255",
-                   "-s", "63", "-H", str(start * MIB // SECTOR), "-N", description.serial,
+    mib = size // card.SECTORS_PER_MIB
+    if needed > (mib - 4) * MIB:  # the file system's own tables take less than the rest
+        raise Stop("the files are %d MiB, the card's partition has %d" % (needed // MIB + 1, mib))
+    inside = "%s@@%d" % (image, start * card.SECTOR)
+    card.run_tool(["mformat", "-i", inside, "-F", "-T", str(size), "-h", "255",
+                   "-s", "63", "-H", str(start), "-N", description.serial,
                    "-v", description.label, "::"])
     with tempfile.TemporaryDirectory() as folder:
         write_tree(contents, folder)
@@ -61,8 +59,15 @@ def fill(image, description, contents):
         card.run_tool(["mcopy", "-i", inside, "-s", "-p", "-m"] + sources + ["::/"])
 
 
-def make(path, description, contents):
-    """Makes the image beside `path` and puts it there when it is whole."""
+def put_firmware(image, description, firmware):
+    with open(image, "r+b") as f:
+        for name, _, start, _ in description.partitions:
+            f.seek(start * card.SECTOR)
+            f.write(firmware.get(name, b""))
+
+
+def make(path, description, contents, firmware=None):
+    """Makes the image beside `path` and puts it there when it is whole. firmware: {partition: bytes}."""
     check_target(path)
     try:
         handle, partial = tempfile.mkstemp(prefix=".image-", dir=os.path.dirname(os.path.abspath(path)))
@@ -73,6 +78,7 @@ def make(path, description, contents):
                 os.close(handle)
             card.run_tool(partition_arguments(description) + [partial])
             fill(partial, description, contents)
+            put_firmware(partial, description, firmware or {})
             os.chmod(partial, 0o644)
             os.replace(partial, path)
         finally:

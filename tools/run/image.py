@@ -21,6 +21,9 @@ def main(options):
     card.check_append(options.append)
     if options.update and options.output:
         raise Stop("-o and --update exclude each other", USAGE)
+    if options.update and options.firmware:
+        raise Stop("--firmware and --update exclude each other", USAGE)
+    firmware = description.read_firmware(options.firmware) if options.firmware else None
     output = options.output or os.path.relpath(build.path(build.GUEST, options.board + ".img"))
     if options.update:
         card_update.check(card_update.Target(options.update))
@@ -33,7 +36,7 @@ def main(options):
             update(options, description)
         else:
             contents = description.contents(build.path(build.GUEST), options.append)
-            disk.make(output, description, contents)
+            disk.make(output, description, contents, firmware)
             print("%s (%d MiB)" % (output, description.mib))
             print(FLASH % (output, options.board))
     return 0

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 
+import firmware
 from common import Stop, TOOL_MISSING, say
 
 TESTED = "Debian 12 (bookworm)"
@@ -81,6 +82,9 @@ TOOLS = {
     "U-Boot for QEMU": ("u-boot-qemu", lambda: os.path.exists("/usr/lib/u-boot/qemu-riscv64_smode")),
 }
 
+# Of these, a package of another release is unpacked beside the builds (firmware.py).
+FIRMWARE = {"HiFive Unleashed firmware": "u-boot-sifive", "U-Boot 2025 for QEMU": "u-boot-qemu"}
+
 BUILD = ["git", "meson 1.0", "ninja 1.10", CROSS_GCC, PICOLIBC,
          "gcc (native)", "libc headers"]
 SERVE = BUILD + ["qemu-system-riscv64 7.2"]
@@ -97,14 +101,15 @@ TEST_WANTED = {
     "model": ["spin"],
     "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],
-    "boards": ["U-Boot for QEMU", "sgdisk", "mtools", "mkimage", "curl", "wrk", "ip (iproute2)", "dtc"],
+    "boards": ["U-Boot for QEMU", "sgdisk", "mtools", "mkimage", "curl", "wrk", "ip (iproute2)", "dtc",
+               *FIRMWARE],
     "matrix": ["clang 14", "lld 14", "llvm 14", "U-Boot for QEMU", "sgdisk", "mtools", "mkimage"],
     "heal": ["curl", "ip (iproute2)"],
 }
 
 
 def missing(names):
-    return [n for n in names if not TOOLS[n][1]()]
+    return [n for n in names if not (firmware.have(FIRMWARE[n]) if n in FIRMWARE else TOOLS[n][1]())]
 
 
 def why_no_apt(offline):
@@ -135,9 +140,23 @@ def apt(packages):
     return False
 
 
+def want_firmware(names, offline):
+    """Gets it if that is possible; that takes no root."""
+    if not names:
+        return
+    refusal = "--offline"
+    if not offline:
+        say("fetching from Debian %s: %s" % (firmware.RELEASE, " ".join(FIRMWARE[n] for n in names)))
+        refusal = firmware.fetch([FIRMWARE[n] for n in names])
+    if refusal:
+        say("missing, so some tests will be skipped: %s (%s)" % (", ".join(names), refusal))
+
+
 def need(names, offline, wanted=()):
     """Makes sure the named tools are there; `wanted` ones are installed if that is possible."""
     lacking = missing(list(names) + [n for n in wanted if n not in names])
+    want_firmware([n for n in lacking if n in FIRMWARE], offline)
+    lacking = [n for n in lacking if n not in FIRMWARE]
     if not lacking:
         return
     hard = [n for n in lacking if n in names]
