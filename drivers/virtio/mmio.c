@@ -140,7 +140,7 @@ status_t virtio_mmio_negotiate(struct virtio_mmio *device, uint64_t wanted, uint
     return SK_OK;
 }
 
-uint16_t virtio_mmio_queue_size(struct virtio_mmio *device, uint16_t index, uint16_t wanted)
+uint16_t virtio_mmio_queue_size(const struct virtio_mmio *device, uint16_t index, uint16_t wanted)
 {
     put(device, REG_QUEUE_SEL, index);
     uint32_t max = get(device, REG_QUEUE_NUM_MAX);
@@ -165,7 +165,7 @@ static status_t enable_legacy(const struct virtio_mmio *device, const struct vir
     return SK_OK;
 }
 
-status_t virtio_mmio_queue_enable(struct virtio_mmio *device, const struct virtq *queue)
+status_t virtio_mmio_queue_enable(const struct virtio_mmio *device, const struct virtq *queue)
 {
     put(device, REG_QUEUE_SEL, queue->index);
     if (device->version == VERSION_LEGACY) {

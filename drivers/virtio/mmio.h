@@ -54,10 +54,10 @@ status_t virtio_mmio_open(struct virtio_mmio *device, uintptr_t base, uint32_t d
 status_t virtio_mmio_negotiate(struct virtio_mmio *device, uint64_t wanted, uint64_t required);
 
 /* The size for queue `index`: at most `wanted` (a power of two); 0 when there is no such queue. */
-uint16_t virtio_mmio_queue_size(struct virtio_mmio *device, uint16_t index, uint16_t wanted);
+uint16_t virtio_mmio_queue_size(const struct virtio_mmio *device, uint16_t index, uint16_t wanted);
 
 /* Gives the device a queue that was laid out. OUT_OF_RANGE: it lies where a legacy device sees not. */
-status_t virtio_mmio_queue_enable(struct virtio_mmio *device, const struct virtq *queue);
+status_t virtio_mmio_queue_enable(const struct virtio_mmio *device, const struct virtq *queue);
 
 /* The driver is ready. IO_ERROR: the device says that it has failed. */
 status_t virtio_mmio_start(struct virtio_mmio *device);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <lwip/etharp.h>
+#include <lwip/igmp.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/stats.h>
@@ -341,6 +342,33 @@ void link_retry(void)
     }
 }
 
+/* --- Groups --- */
+
+_Static_assert(MEMP_NUM_IGMP_GROUP <= SK_NIC_GROUPS_MAX, "all groups fit");
+
+err_t link_note_groups(struct netif *netif, const ip4_addr_t *group,
+                       enum netif_mac_filter_action action)
+{
+    nic.groups_changed = true; /* told when lwIP's list is as it shall be */
+    return ERR_OK;
+}
+
+/* Tells the driver of all groups. RFC 1112, 6.4: of an address's low 23 bits. */
+static void tell_groups(void)
+{
+    uint32_t count = 0;
+
+    for (const struct igmp_group *g = netif_igmp_data(&nic.netif); g != NULL; g = g->next) {
+        const uint8_t *ip = (const uint8_t *)&g->group_address.addr;
+        const uint8_t mac[6] = {0x01, 0x00, 0x5e, ip[1] & 0x7f, ip[2], ip[3]};
+        memcpy(nic.rings->groups[count++], mac, sizeof mac);
+    }
+    atomic_store_explicit(&nic.rings->group_count, count, memory_order_relaxed);
+    atomic_store_explicit(&nic.rings->groups_changed, 1, memory_order_release);
+    nic.groups_changed = false;
+    nic.submitted = true;
+}
+
 /* --- The driver's state --- */
 
 static void follow_carrier(void)
@@ -400,6 +428,9 @@ void link_flush(void)
         nic.submitted = atomic_load_explicit(&nic.rings->rx_starved, memory_order_relaxed) != 0;
     }
     nic.freed = false;
+    if (nic.groups_changed) {
+        tell_groups();
+    }
     if (nic.submitted) {
         nic.submitted = false;
         if (sk_wake_needed(&nic.rings->driver_sleeps)) {

@@ -48,9 +48,10 @@ static err_t netif_start(struct netif *netif)
 {
     netif->name[0] = 'e';
     netif->name[1] = 'n';
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP;
     netif->output = link_ip_output;
     netif->linkoutput = link_output;
+    netif->igmp_mac_filter = link_note_groups;
     fit_netif(netif);
     return ERR_OK;
 }
@@ -210,6 +211,7 @@ void link_use(const struct link_offer *offer)
     sk_ring_init(&nic.rx_ready, &nic.rings->rx_ready, SK_NIC_RING_ENTRIES);
     sk_ring_init(&nic.tx_done, &nic.rings->tx_done, SK_NIC_RING_ENTRIES);
     nic.freed = nic.submitted = false;
+    nic.groups_changed = true; /* a new driver knows of none */
     fit_netif(&nic.netif);
     nic.up = true;
 }

@@ -57,11 +57,12 @@ struct link {
     struct link_pool *pool;         /* its buffers; still there when it has died */
     struct sk_nic_rings *rings;     /* NULL when not up */
     struct sk_ring rx_free, tx_submit, rx_ready, tx_done;
-    bool starved;       /* connections wait for transmit buffers, see tx_retry */
-    bool retrying;      /* they have their turn */
-    bool freed;         /* receive buffers for the driver since link_flush */
-    bool submitted;     /* something for the driver since link_flush */
-    struct pbuf *chain; /* first buffers of a packet that goes on */
+    bool starved;        /* connections wait for transmit buffers, see tx_retry */
+    bool retrying;       /* they have their turn */
+    bool freed;          /* receive buffers for the driver since link_flush */
+    bool submitted;      /* something for the driver since link_flush */
+    bool groups_changed; /* since the driver was told of them */
+    struct pbuf *chain;  /* first buffers of a packet that goes on */
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
 };
 
@@ -71,6 +72,9 @@ extern struct link nic;
 err_t link_output(struct netif *netif, struct pbuf *p);
 /* lwIP: sends an IP packet. */
 err_t link_ip_output(struct netif *netif, struct pbuf *p, const ip4_addr_t *to);
+/* lwIP: a group is received from now on, or no more. */
+err_t link_note_groups(struct netif *netif, const ip4_addr_t *group,
+                       enum netif_mac_filter_action action);
 /* The driver has gone, or must: nothing is sent or received until there is a new one. What lwIP holds of
  * its buffers stays valid memory. */
 void link_lose(const char *why, enum sk_init_cause blame);

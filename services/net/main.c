@@ -213,6 +213,21 @@ static status_t on_socket(struct sk_client *client, struct sk_in *in, struct sk_
     return status;
 }
 
+static status_t on_group(struct sk_client *client, struct sk_in *in, bool join)
+{
+    const struct sk_net_group_request *request = sk_request(in, struct sk_net_group_request);
+    struct service_session *s = client->data;
+
+    if (request == NULL) {
+        return SK_INVALID_ARGS;
+    }
+    if (s == NULL) {
+        return SK_BAD_STATE;
+    }
+    session_poll(&s->net); /* sockets closed before this request have left their groups */
+    return join ? udp_socket_join(&s->net, request) : udp_socket_leave(&s->net, request);
+}
+
 static status_t on_resolve(struct sk_client *client, struct sk_in *in, struct sk_reply *reply)
 {
     const struct sk_net_resolve_request *request = sk_request(in, struct sk_net_resolve_request);
@@ -261,6 +276,9 @@ static status_t on_message(struct sk_server *server, struct sk_client *client, s
     case SK_NET_OP_CONNECT:
     case SK_NET_OP_UDP:
         return on_socket(client, in, reply);
+    case SK_NET_OP_JOIN:
+    case SK_NET_OP_LEAVE:
+        return on_group(client, in, sk_operation(in) == SK_NET_OP_JOIN);
     case SK_NET_OP_RESOLVE:
         return on_resolve(client, in, reply);
     case SK_NET_OP_INFO:

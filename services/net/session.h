@@ -49,6 +49,12 @@ struct net_socket {
     };
 };
 
+/* A socket's membership in a group. */
+struct net_member {
+    struct net_socket *socket; /* NULL: none */
+    ip4_addr_t group;
+};
+
 struct net_session {
     struct net_session *next;
     struct sk_net_control *control;
@@ -57,6 +63,7 @@ struct net_session {
     uint32_t in_use; /* sockets of any kind */
     struct sk_ring to_net, to_program;
     struct net_socket *listeners;
+    struct net_member members[SK_NET_GROUPS_MAX];
     uint16_t first_free; /* NET_NO_SLOT: none */
     bool may_use_low_ports;
     bool orphaned; /* the program has gone */
@@ -160,6 +167,9 @@ extern uint32_t tcp_socket_starved;
 
 status_t udp_socket_open(struct net_session *session, const struct sk_net_address *address,
                          uint32_t *slot);
+/* See SK_NET_OP_JOIN, _LEAVE. */
+status_t udp_socket_join(struct net_session *session, const struct sk_net_group_request *request);
+status_t udp_socket_leave(struct net_session *session, const struct sk_net_group_request *request);
 void udp_socket_serve(struct net_socket *socket, uint32_t requests);
 void udp_socket_close(struct net_socket *socket);
 

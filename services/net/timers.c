@@ -8,6 +8,7 @@
 #include <lwip/dhcp.h>
 #include <lwip/dns.h>
 #include <lwip/etharp.h>
+#include <lwip/igmp.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/memp.h>
 #include <lwip/priv/tcp_priv.h>
@@ -114,6 +115,20 @@ static bool dns_waits(void)
     return dns_until != 0;
 }
 
+/* A report of a group is due. */
+static bool igmp_waits(void)
+{
+    struct netif *netif = link_netif();
+
+    for (const struct igmp_group *g = netif != NULL ? netif_igmp_data(netif) : NULL; g != NULL;
+         g = g->next) {
+        if (g->timer != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct timer timers[] = {
     {tcp_run, TCP_TMR_INTERVAL *SK_MS, tcp_any, tcp_waits, NEVER},
     {ip_reass_tmr, IP_TMR_INTERVAL *SK_MS, reassembly_waits, reassembly_waits, NEVER},
@@ -121,6 +136,7 @@ static struct timer timers[] = {
     {dhcp_coarse_tmr, DHCP_COARSE_TIMER_MSECS *SK_MS, config_uses_dhcp, config_uses_dhcp, NEVER},
     {dhcp_fine_tmr, DHCP_FINE_TIMER_MSECS *SK_MS, config_dhcp_waits, config_dhcp_waits, NEVER},
     {dns_tmr, DNS_TMR_INTERVAL *SK_MS, dns_waits, dns_waits, NEVER},
+    {igmp_tmr, IGMP_TMR_INTERVAL *SK_MS, igmp_waits, igmp_waits, NEVER},
     {lost_run, LOST_INTERVAL_MS *SK_MS, lost_waits, lost_waits, NEVER},
 };
 

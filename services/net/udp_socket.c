@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include <lwip/igmp.h>
 #include <sk/socket.h>
 
 #define RECORD_ALIGN 16u
@@ -66,14 +67,99 @@ status_t udp_socket_open(struct net_session *session, const struct sk_net_addres
         return error == ERR_OK ? SK_BUSY : status_of(error);
     }
     socket->udp = pcb;
+    udp_set_multicast_ttl(pcb, 1); /* RFC 1112, 6.1: not beyond this network */
     udp_recv(pcb, on_datagram, socket);
     socket_publish(socket, SK_NET_OPEN, &ip, pcb->local_port, IP4_ADDR_ANY, 0);
     *slot = socket->slot;
     return SK_OK;
 }
 
+/* --- Groups --- */
+
+/* The membership of a socket (NULL: a free place) in a group (NULL: in any); NULL: there is none. */
+static struct net_member *find_member(struct net_session *session, const struct net_socket *socket,
+                                      const ip4_addr_t *group)
+{
+    for (size_t i = 0; i < SK_NET_GROUPS_MAX; i++) {
+        struct net_member *member = &session->members[i];
+        if (member->socket == socket && (group == NULL || ip4_addr_eq(&member->group, group))) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+static void leave(struct net_member *member)
+{
+    igmp_leavegroup(IP4_ADDR_ANY4, &member->group);
+    member->socket = NULL;
+}
+
+/* The socket and the group that a request names. */
+static status_t read_request(struct net_session *session,
+                             const struct sk_net_group_request *request, struct net_socket **socket,
+                             ip4_addr_t *group)
+{
+    ip4_addr_t all_hosts;
+
+    if (request->slot >= session->slots) {
+        return SK_INVALID_ARGS;
+    }
+    *socket = &session->sockets[request->slot];
+    memcpy(&group->addr, request->ip, sizeof request->ip);
+    IP4_ADDR(&all_hosts, 224, 0, 0, 1);
+    bool good = (*socket)->kind == NET_UDP && (*socket)->generation == request->generation &&
+                ip4_addr_ismulticast(group) && !ip4_addr_eq(group, &all_hosts);
+    return good ? SK_OK : SK_INVALID_ARGS;
+}
+
+status_t udp_socket_join(struct net_session *session, const struct sk_net_group_request *request)
+{
+    struct net_socket *socket;
+    ip4_addr_t group;
+    status_t status = read_request(session, request, &socket, &group);
+
+    if (status != SK_OK) {
+        return status;
+    }
+    if (find_member(session, socket, &group) != NULL) {
+        return SK_EXISTS;
+    }
+    struct net_member *member = find_member(session, NULL, NULL);
+    if (member == NULL) {
+        return SK_BUSY;
+    }
+    err_t error = igmp_joingroup(IP4_ADDR_ANY4, &group); /* counts how often */
+    if (error != ERR_OK) {
+        return error == ERR_MEM ? SK_BUSY : SK_UNREACHABLE; /* no interface that has groups */
+    }
+    *member = (struct net_member){socket, group};
+    return SK_OK;
+}
+
+status_t udp_socket_leave(struct net_session *session, const struct sk_net_group_request *request)
+{
+    struct net_socket *socket;
+    ip4_addr_t group;
+    status_t status = read_request(session, request, &socket, &group);
+    struct net_member *member = status == SK_OK ? find_member(session, socket, &group) : NULL;
+
+    if (member == NULL) {
+        return status == SK_OK ? SK_NOT_FOUND : status;
+    }
+    leave(member);
+    return SK_OK;
+}
+
+/* --- Sockets --- */
+
 void udp_socket_close(struct net_socket *socket)
 {
+    struct net_member *member;
+
+    while ((member = find_member(socket->session, socket, NULL)) != NULL) {
+        leave(member);
+    }
     udp_remove(socket->udp);
     socket->udp = NULL;
     socket_free(socket);

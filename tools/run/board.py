@@ -47,11 +47,10 @@ class Board:
 
     def nic_words(self, backend):
         """QEMU's words for the network card on a backend, such as 'user' and its options."""
-        if self.nic == "onboard":
-            return ["-nic", backend]
         kind, _, options = backend.partition(",")
-        return ["-netdev", "%s,id=n0%s" % (kind, options and "," + options),
-                "-device", "%s,netdev=n0" % self.nic]
+        card = ["-net", "nic,netdev=n0"] if self.nic == "onboard" else \
+            ["-device", "%s,netdev=n0" % self.nic]
+        return ["-netdev", "%s,id=n0%s" % (kind, options and "," + options)] + card
 
 
 def path(name):

@@ -19,7 +19,7 @@ def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", 
             board=DEFAULT):
     """The command for one guest; bootfs None: a boot loader finds it.
 
-    net: 'user' (forwards port to 80), 'none' or 'tap:IFNAME'."""
+    net: 'user' (forwards port to 80), 'none', 'tap:IFNAME', or QEMU's words for a backend."""
     machine = Board(board)
     args = ["qemu-system-riscv64", "-M", machine.machine,
             "-smp", str(smp + machine.harts_extra), "-m", machine.memory(str(mem)),
@@ -37,6 +37,8 @@ def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", 
         args += machine.nic_words("user" + forward)
     elif net.startswith("tap:"):
         args += machine.nic_words("tap,ifname=%s,script=no,downscript=no" % net[4:])
+    elif net != "none":
+        args += machine.nic_words(net)
     try:
         return args + shlex.split(extra)
     except ValueError as error:

@@ -19,6 +19,27 @@ status_t sk_udp_open(struct sk_net *net, struct sk_net_address local, uint64_t d
     return socket_request(net, SK_NET_OP_UDP, local, 0, SOCKET_DATAGRAM, deadline, socket);
 }
 
+static status_t group_call(struct sk_socket *socket, uint64_t op, const uint8_t group[4],
+                           uint64_t deadline)
+{
+    struct sk_net_group_request request = {
+        .op = op, .slot = socket->slot, .generation = socket->generation};
+    int64_t status;
+
+    memcpy(request.ip, group, sizeof request.ip);
+    return socket_net_call(socket->net, &request, sizeof request, &status, sizeof status, deadline);
+}
+
+status_t sk_udp_join(struct sk_socket *socket, const uint8_t group[4], uint64_t deadline)
+{
+    return group_call(socket, SK_NET_OP_JOIN, group, deadline);
+}
+
+status_t sk_udp_leave(struct sk_socket *socket, const uint8_t group[4], uint64_t deadline)
+{
+    return group_call(socket, SK_NET_OP_LEAVE, group, deadline);
+}
+
 status_t sk_udp_send(struct sk_socket *socket, struct sk_net_address to, const void *data,
                      uint32_t length)
 {

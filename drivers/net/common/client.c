@@ -261,6 +261,27 @@ static bool take_sent(void)
     return any;
 }
 
+/* --- Groups --- */
+
+/* What the client writes meanwhile it tells of once more. */
+static void take_groups(void)
+{
+    struct sk_nic_rings *rings = nic.rings;
+
+    if (atomic_load_explicit(&rings->groups_changed, memory_order_relaxed) == 0) {
+        return;
+    }
+    atomic_exchange_explicit(&rings->groups_changed, 0, memory_order_seq_cst);
+    uint32_t wanted = atomic_load_explicit(&rings->group_count, memory_order_relaxed);
+    nic.device.group_count = 0;
+    for (uint32_t i = 0; i < wanted && i < SK_NIC_GROUPS_MAX; i++) {
+        uint8_t *to = nic.device.groups[nic.device.group_count];
+        memcpy(to, rings->groups[i], sizeof rings->groups[i]);
+        nic.device.group_count += to[0] & 1; /* else it is no group */
+    }
+    device_set_groups(&nic.device);
+}
+
 /* --- The loop --- */
 
 static void wake_client(void)
@@ -304,6 +325,7 @@ static bool before_wait(struct sk_server *server)
         return false;
     }
     sk_sleep_end(&nic.rings->driver_sleeps);
+    take_groups();
     device_interrupts_off(&nic.device);
     while (rounds < ROUNDS_MAX && pump() && !nic.failed) {
         rounds++;
@@ -316,7 +338,9 @@ static bool before_wait(struct sk_server *server)
     bool room = device_tx_room(&nic.device);
     atomic_store_explicit(&nic.rings->rx_starved, starved, memory_order_relaxed);
     sk_sleep_begin(&nic.rings->driver_sleeps);
-    return ask_for_interrupts() || (room && sk_ring_available(&nic.tx_submit) > 0) ||
+    return ask_for_interrupts() ||
+           atomic_load_explicit(&nic.rings->groups_changed, memory_order_relaxed) != 0 ||
+           (room && sk_ring_available(&nic.tx_submit) > 0) ||
            (starved && sk_ring_available(&nic.rx_free) > 0);
 }
 
@@ -482,6 +506,7 @@ static void on_disconnect(struct sk_server *server, struct sk_client *client)
     }
     sk_server_unwatch(server, nic.to_driver);
     nic.client = NULL;
+    nic.device.group_count = 0;
     memset(nic.rx_ours, 1, sizeof nic.rx_ours);
     restart_device();
     release_rings();

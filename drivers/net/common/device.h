@@ -36,6 +36,8 @@ struct net_device {
     uint32_t tx_posted;       /* [D] packets that the device has */
     uint64_t rx_lost;         /* [D] packets that the device dropped or damaged, ever */
     uint64_t tx_failed;       /* [D] packets that the device could not send, ever */
+    uint32_t group_count;     /* [C] at any time, see device_set_groups */
+    uint8_t groups[SK_NIC_GROUPS_MAX][6];
 };
 
 /* Where a buffer of the pool begins, for us and for the device. */
@@ -57,9 +59,13 @@ status_t device_allocate(struct net_device *device);
 
 /*
  * Resets the device and brings it up, whatever it did before, without any buffers and without
- * interrupts of packets; fills every [D] field. An error: it does not come up, see device_fail.
+ * interrupts of packets; fills every [D] field. It receives frames to its address, to all and to `groups`.
+ * An error: it does not come up, see device_fail.
  */
 status_t device_start(struct net_device *device);
+
+/* `groups` has changed: all of them pass, others only as far as the filter does not tell them apart. */
+void device_set_groups(struct net_device *device);
 
 /* The device is given up: it must not touch memory any more. */
 void device_fail(struct net_device *device);

@@ -14,6 +14,7 @@
 #define BURST_DEFAULT 8u /* snps,pbl's */
 #define RESET_PATIENCE (100 * SK_MS)
 #define RESET_PAUSE (SK_MS)
+#define HASH_WORDS_MAX 8u
 
 static const char *const clocks[] = {"pclk", "stmmaceth", "ptp_ref", "tx", "gtx"};
 static const char *const resets[] = {"stmmaceth", "ahb"};
@@ -88,8 +89,42 @@ static void set_up_queues(void)
     reg_write(MAC_RXQ_CTRL0, RXQ0_ENABLE_GENERIC);
 }
 
-static void set_up_mac(const uint8_t mac[6])
+/* IEEE 802.3, 3.2.9: the check sequence of these six bytes alone, its first bit on the wire the highest. */
+static uint32_t address_crc(const uint8_t address[6])
 {
+    uint32_t crc = UINT32_MAX;
+
+    for (uint32_t bit = 0; bit < 48; bit++) {
+        uint32_t in = address[bit / 8] >> bit % 8 & 1;
+        crc = crc << 1 ^ ((crc >> 31 ^ in) != 0 ? UINT32_C(0x04c11db7) : 0);
+    }
+    return ~crc;
+}
+
+/* A group's place in the table is given by as many of the highest bits as it takes to count its bits. */
+void controller_set_groups(const struct net_device *device)
+{
+    uint32_t words = FEATURE1_HASH_WORDS(reg_read(MAC_FEATURE1));
+    uint32_t table[HASH_WORDS_MAX] = {0};
+
+    if (words == 0) {
+        reg_write(MAC_FILTER, device->group_count > 0 ? FILTER_ALL_GROUPS : 0);
+        return;
+    }
+    for (uint32_t i = 0; i < device->group_count; i++) {
+        uint32_t place = (uint32_t)((uint64_t)address_crc(device->groups[i]) * words * 32 >> 32);
+        table[place / 32] |= UINT32_C(1) << place % 32;
+    }
+    for (uint32_t i = 0; i < words; i++) {
+        reg_write(MAC_HASH_TABLE + i * 4, table[i]);
+    }
+    reg_write(MAC_FILTER, FILTER_HASH_GROUPS);
+}
+
+static void set_up_mac(const struct net_device *device)
+{
+    const uint8_t *mac = device->mac;
+
     /* The counters interrupt when they are half full, unless told not to. */
     reg_write(MMC_RX_INT_MASK, UINT32_MAX);
     reg_write(MMC_TX_INT_MASK, UINT32_MAX);
@@ -99,7 +134,7 @@ static void set_up_mac(const uint8_t mac[6])
     reg_write(MAC_ADDRESS_HIGH, (uint32_t)mac[5] << 8 | mac[4]);
     reg_write(MAC_ADDRESS_LOW,
               (uint32_t)mac[3] << 24 | (uint32_t)mac[2] << 16 | (uint32_t)mac[1] << 8 | mac[0]);
-    reg_write(MAC_FILTER, 0); /* its own address and broadcast; no group has been asked for */
+    controller_set_groups(device);
     reg_write(MAC_TX_FLOW, 0);
     reg_write(MAC_RX_FLOW, 0);
     reg_write(MAC_CONFIG, CONFIG_STRIP);
@@ -139,7 +174,7 @@ status_t controller_set_up(const struct net_device *device)
                                     RESET_PAUSE);
     if (status == SK_OK) {
         set_up_queues();
-        set_up_mac(device->mac);
+        set_up_mac(device);
         set_up_dma(device->driver);
     }
     return status;

@@ -128,6 +128,13 @@ status_t device_start(struct net_device *device)
     return SK_OK;
 }
 
+void device_set_groups(struct net_device *device)
+{
+    if (!dwmac.waiting) {
+        controller_set_groups(device);
+    }
+}
+
 void device_fail(struct net_device *device)
 {
     dwmac.waiting = true; /* it is let be from now on */

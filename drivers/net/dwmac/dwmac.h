@@ -113,6 +113,8 @@ static inline void reg_write(enum dwmac_register reg, uint32_t value)
 status_t controller_reset(void);
 /* Clocks on, interface chosen, controller_reset. */
 status_t controller_power_up(void);
+/* The filter of groups; at any time when the controller is set up. */
+void controller_set_groups(const struct net_device *device);
 /* Its own reset, and all registers; then it runs. TIMED_OUT: no clock from the PHY. */
 status_t controller_set_up(const struct net_device *device);
 

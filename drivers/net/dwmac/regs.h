@@ -12,6 +12,7 @@
 enum dwmac_register {
     MAC_CONFIG = 0x0000,
     MAC_FILTER = 0x0008,
+    MAC_HASH_TABLE = 0x0010, /* and the next: as many words as the table has */
     MAC_TX_FLOW = 0x0070,
     MAC_RX_FLOW = 0x0090,
     MAC_RXQ_CTRL0 = 0x00a0,
@@ -74,6 +75,13 @@ enum {
     RXQ_SIZE_SHIFT = 20,
 };
 
+enum {
+    FILTER_HASH_GROUPS = BIT(2), /* of groups only those with their bit in the hash table pass */
+    FILTER_ALL_GROUPS = BIT(4),
+};
+
+/* MAC_FEATURE1: words of the hash table: 0, 2, 4, 8. */
+#define FEATURE1_HASH_WORDS(value) (1u << ((value) >> 24 & 3) & ~1u)
 /* MAC_FEATURE1: log2 of the FIFOs' sizes in units of 128 bytes. */
 #define FEATURE1_RX_FIFO(value) ((value)&0x1f)
 #define FEATURE1_TX_FIFO(value) ((value) >> 6 & 0x1f)

@@ -99,15 +99,39 @@ static void read_address(struct net_device *device)
     }
 }
 
-/* Frames to us and to all; no groups, for which the client has no use: the hash lets none through. */
-static void set_filter(const struct net_device *device)
+/* A group's bit of the 64: six bits, of which each is the parity of every sixth bit of the address. */
+static uint32_t hash(const uint8_t group[6])
+{
+    uint64_t address = 0;
+    uint32_t folded = 0;
+
+    for (int i = 5; i >= 0; i--) {
+        address = address << 8 | group[i]; /* the first bit on the wire is the lowest */
+    }
+    for (; address != 0; address >>= 6) {
+        folded ^= (uint32_t)address & 63;
+    }
+    return folded;
+}
+
+void device_set_groups(struct net_device *device)
+{
+    uint64_t bits = 0;
+
+    for (uint32_t i = 0; i < device->group_count; i++) {
+        bits |= UINT64_C(1) << hash(device->groups[i]);
+    }
+    gem_write(GEM_HASH_LOW, (uint32_t)bits);
+    gem_write(GEM_HASH_HIGH, (uint32_t)(bits >> 32));
+}
+
+static void set_filter(struct net_device *device)
 {
     uint32_t low, high = 0;
 
     memcpy(&low, device->mac, 4);
     memcpy(&high, device->mac + 4, 2);
-    gem_write(GEM_HASH_LOW, 0);
-    gem_write(GEM_HASH_HIGH, 0);
+    device_set_groups(device);
     gem_write(GEM_ADDRESS_LOW, low);
     gem_write(GEM_ADDRESS_HIGH, high);
 }

@@ -21,8 +21,9 @@ enum gem_register {
     GEM_INTERRUPTS_OFF = 0x02c,
     GEM_INTERRUPTS_MASK = 0x030,
     GEM_PHY = 0x034,
-    GEM_HASH_LOW = 0x080,
-    GEM_HASH_HIGH = 0x084,
+    GEM_HASH_LOW =
+        0x080, /* groups that pass: a bit for each value of the hash ("Hash Addressing"), */
+    GEM_HASH_HIGH = 0x084,      /* read at any time */
     GEM_ADDRESS_LOW = 0x088,    /* of the first of four; writing it turns the filter off, */
     GEM_ADDRESS_HIGH = 0x08c,   /* and writing this on */
     GEM_COUNT_RX_FIRST = 0x184, /* frames too short; from here on why frames were dropped, */

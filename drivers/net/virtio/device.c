@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The virtio network device (virtio 1.1, section 5.1): features, headers, the two queues. Owns the
- * DMA memory. What the device writes is checked by the queue code and here; nothing waits for it.
+ * The virtio network device (virtio 1.1, section 5.1): features, headers, the two queues of packets; the
+ * filter is filter.c. Owns the DMA memory. What the device writes is checked by the queue code and here; nothing waits for it.
  * One thread, no lock. Tests: tests/qemu/net, with versions 1 and 2.
  */
 #include <string.h>
 
-#include <net/common/device.h>
-#include <virtio/mmio.h>
+#include "filter.h"
 
 /* Feature bits, 5.1.3. */
 #define F_CSUM (UINT64_C(1) << 0)
 #define F_GUEST_CSUM (UINT64_C(1) << 1)
 #define F_MTU (UINT64_C(1) << 3)
-#define F_MAC (UINT64_C(1) << 5)
 #define F_GUEST_TSO4 (UINT64_C(1) << 7)
 #define F_HOST_TSO4 (UINT64_C(1) << 11)
 #define F_MRG_RXBUF (UINT64_C(1) << 15)
@@ -61,14 +59,18 @@ status_t device_allocate(struct net_device *device)
         return SK_INVALID_ARGS;
     }
     status_t status = sk_dma_create(driver, virtq_bytes(QUEUE_SIZE), &net.rx_rings);
-    return status == SK_OK ? sk_dma_create(driver, virtq_bytes(QUEUE_SIZE), &net.tx_rings) : status;
+    if (status == SK_OK) {
+        status = sk_dma_create(driver, virtq_bytes(QUEUE_SIZE), &net.tx_rings);
+    }
+    return status == SK_OK ? filter_allocate(driver) : status;
 }
 
 /* Large received packets only where they may lie in several buffers. */
 static status_t negotiate(uintptr_t base)
 {
     uint64_t wanted = F_CSUM | F_GUEST_CSUM | F_MTU | F_MAC | F_GUEST_TSO4 | F_HOST_TSO4 |
-                      F_MRG_RXBUF | F_STATUS | F_ANY_LAYOUT | VIRTIO_F_EVENT_IDX;
+                      F_MRG_RXBUF | F_STATUS | F_CTRL_VQ | F_CTRL_RX | F_ANY_LAYOUT |
+                      VIRTIO_F_EVENT_IDX;
     status_t status = virtio_mmio_negotiate(&net.transport, wanted, 0);
 
     if (status == SK_OK && (net.transport.features & F_MRG_RXBUF) == 0 &&
@@ -157,12 +159,19 @@ status_t device_start(struct net_device *device)
         status = start_queue(&net.tx, QUEUE_TX, &net.tx_rings, net.tx_slots);
     }
     if (status == SK_OK) {
+        filter_enable(&net.transport);
         status = virtio_mmio_start(&net.transport);
     }
     if (status == SK_OK) {
         device_interrupts_off(device);
+        filter_set(device);
     }
     return status;
+}
+
+void device_set_groups(struct net_device *device)
+{
+    filter_set(device);
 }
 
 void device_fail(struct net_device *device)
@@ -188,12 +197,15 @@ bool device_tx_interrupt_on(struct net_device *device)
 
 uint32_t device_interrupt(struct net_device *device)
 {
-    if ((virtio_mmio_interrupt(&net.transport) & VIRTIO_INTERRUPT_CONFIG) == 0) {
-        return 0;
+    uint32_t why = virtio_mmio_interrupt(&net.transport);
+    uint32_t events = filter_poll(device) == SK_OK ? 0 : (uint32_t)DEVICE_BROKEN;
+
+    if ((why & VIRTIO_INTERRUPT_CONFIG) != 0) {
+        read_link(device);
+        events |= DEVICE_LINK_CHANGED;
+        events |= virtio_mmio_needs_reset(&net.transport) ? (uint32_t)DEVICE_BROKEN : 0u;
     }
-    read_link(device);
-    return DEVICE_LINK_CHANGED |
-           (virtio_mmio_needs_reset(&net.transport) ? (uint32_t)DEVICE_BROKEN : 0u);
+    return events;
 }
 
 /* --- Receiving --- */

@@ -27,6 +27,7 @@
 #define MEMP_NUM_TCP_SEG 1024
 #define MEMP_NUM_UDP_PCB 32
 #define MEMP_NUM_RAW_PCB 4
+#define MEMP_NUM_IGMP_GROUP 64 /* SK_NIC_GROUPS_MAX; one of them is that of all hosts */
 #define MEMP_NUM_REASSDATA 8
 #define PBUF_POOL_SIZE 0 /* received packets are custom pbufs over the driver's buffers */
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
@@ -39,6 +40,7 @@
 #define IP_REASS_MAX_PBUFS 32
 #define IP_DEFAULT_TTL 64
 #define LWIP_RAW 1 /* echo requests of our own */
+#define LWIP_IGMP 1
 
 /* --- Checksums: a driver that has them done by the device switches them off for its netif. --- */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1

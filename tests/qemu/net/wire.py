@@ -11,9 +11,11 @@ import select
 import socket
 import struct
 import sys
+import tempfile
 import threading
 
 import netns
+from cable import Cable
 from echo_client import datagram, end, ping, stream
 from guest import Guest
 from tap import Tap
@@ -50,34 +52,29 @@ def bodies(name, extra):
         tap.equal(guest.wait_end(), 0, "%s: it ends in order" % name)
 
 
-def pass_frames(tap_fd, link, address, loss):
+def pass_frames(tap_fd, cable, loss):
     """Carries frames between the tap interface and QEMU, and loses some, always the same ones."""
     dice = random.Random(1)
     while True:
-        for ready in select.select([tap_fd, link], [], [])[0]:
-            frame = os.read(tap_fd, 65536) if ready == tap_fd else link.recv(65536)
+        for ready in select.select([tap_fd, cable.socket], [], [])[0]:
+            frame = os.read(tap_fd, 65536) if ready == tap_fd else cable.socket.recv(65536)
             if dice.random() < loss:
                 continue
             if ready == tap_fd:
-                link.sendto(frame, address)
+                cable.send(frame)
             else:
                 os.write(tap_fd, frame)
 
 
-def lossy(loss):
+def lossy(loss, folder):
     """A link of our own that loses frames, both ways."""
     tap_fd = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tap_fd, TUNSETIFF, struct.pack("16sH22x", netns.TAP.encode(), IFF_TAP_NO_PI))
     fcntl.ioctl(tap_fd, TUNSETOFFLOAD, 0)  # what QEMU had asked for
-    link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    link.bind(("127.0.0.1", 0))
-    ours, theirs = link.getsockname()[1], 20000
-    threading.Thread(target=pass_frames, args=(tap_fd, link, ("127.0.0.1", theirs), loss),
-                     daemon=True).start()
-    ends = ",".join("%s.type=inet,%s.host=127.0.0.1,%s.port=%d" % (end, end, end, port)
-                    for end, port in (("local", theirs), ("remote", ours)))
-    with Guest(extra="-netdev dgram,id=n0,%s -device virtio-net-device,netdev=n0" % ends,
-               tests=True, append="manifest=peer run=test-net-peer " + netns.GUEST_IP) as guest:
+    cable = Cable(folder)
+    threading.Thread(target=pass_frames, args=(tap_fd, cable, loss), daemon=True).start()
+    with Guest(net=cable.backend, tests=True,
+               append="manifest=peer run=test-net-peer " + netns.GUEST_IP) as guest:
         guest.wait_for("test-net-peer: ready")
         guest.wait_for("net: address")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -124,5 +121,6 @@ else:
     for set_name, set_extra in SETS:
         bodies(set_name, set_extra)
     wire()
-    lossy(0.03)
+    with tempfile.TemporaryDirectory() as folder:
+        lossy(0.03, folder)
 sys.exit(tap.done())

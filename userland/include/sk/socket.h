@@ -215,6 +215,15 @@ status_t sk_tcp_connect_wait(struct sk_net *net, struct sk_net_address remote, u
 status_t sk_udp_open(struct sk_net *net, struct sk_net_address local, uint64_t deadline,
                      struct sk_socket **socket);
 
+/*
+ * Joins a multicast group (IGMPv2), and leaves it: the socket, on any address, receives what is sent to the group
+ * at its port. Closing it leaves. What this machine sends to a group does not come back to it. INVALID_ARGS (not a
+ * group, or 224.0.0.1, which needs none), EXISTS, NOT_FOUND, BUSY (SK_NET_GROUPS_MAX in the session; about 60 in
+ * all), UNREACHABLE (no network device).
+ */
+status_t sk_udp_join(struct sk_socket *socket, const uint8_t group[4], uint64_t deadline);
+status_t sk_udp_leave(struct sk_socket *socket, const uint8_t group[4], uint64_t deadline);
+
 /* Sends one datagram. PENDING: no room now; TOO_BIG: more than SK_UDP_BYTES_MAX. May be lost. */
 status_t sk_udp_send(struct sk_socket *socket, struct sk_net_address to, const void *data,
                      uint32_t length);

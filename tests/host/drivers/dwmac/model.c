@@ -19,6 +19,7 @@
 #define RESET_TIME (100 * SK_US)
 
 uint32_t model_read_fences;
+uint32_t model_hash_size = 1;
 
 static uint32_t base;      /* of the registers */
 static uint32_t generator; /* of its clocks and resets */
@@ -162,6 +163,20 @@ static void give_back(struct side *side, struct dwmac_descriptor *d, uint32_t fl
     side->at = (side->at + 1) % ring_size(side);
 }
 
+/* The hash table of groups: the check sequence of the address, reflected, its highest bits. */
+static bool hash_has(const uint8_t *to)
+{
+    uint32_t bits = 32u << (words[MAC_FEATURE1 / 4] >> 24 & 3), crc = UINT32_MAX, place = 0;
+
+    for (uint32_t i = 0; i < 48; i++) {
+        crc = crc >> 1 ^ (0xedb88320u & -((crc ^ to[i / 8] >> i % 8) & 1));
+    }
+    for (uint32_t bit = 1, from = ~crc; bit < bits; bit *= 2, from >>= 1) {
+        place = place << 1 | (from & 1);
+    }
+    return bits >= 64 && (reg(MAC_HASH_TABLE + place / 32 * 4) >> place % 32 & 1) != 0;
+}
+
 static bool is_for_us(const uint8_t *to)
 {
     static const uint8_t broadcast[] = {255, 255, 255, 255, 255, 255};
@@ -169,7 +184,14 @@ static bool is_for_us(const uint8_t *to)
     uint8_t own[6];
     memcpy(own, &low, 4);
     memcpy(own + 4, &high, 2);
-    return memcmp(to, broadcast, 6) == 0 || (address_valid && memcmp(to, own, 6) == 0);
+    if (memcmp(to, broadcast, 6) == 0) {
+        return true;
+    }
+    if ((to[0] & 1) != 0) {
+        return (reg(MAC_FILTER) & FILTER_ALL_GROUPS) != 0 ||
+               ((reg(MAC_FILTER) & FILTER_HASH_GROUPS) != 0 && hash_has(to));
+    }
+    return address_valid && memcmp(to, own, 6) == 0;
 }
 
 bool model_receive(const uint8_t *bytes, uint32_t length, uint32_t errors)
@@ -280,7 +302,7 @@ static void reset_registers(void)
 {
     memset(words, 0, sizeof words);
     words[MAC_VERSION / 4] = 0x4152;
-    words[MAC_FEATURE1 / 4] = 4 << 6 | 4; /* 2 KiB each */
+    words[MAC_FEATURE1 / 4] = model_hash_size << 24 | 4 << 6 | 4; /* FIFOs of 2 KiB each */
     words[MAC_ADDRESS_HIGH / 4] = 0x8000ffff;
     words[MAC_ADDRESS_LOW / 4] = UINT32_MAX;
     status = cleared = 0;

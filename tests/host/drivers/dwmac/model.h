@@ -60,6 +60,9 @@ void model_bus_error(void);
 /* True: the line is up. */
 bool model_line(void);
 
+/* The hash table of groups from the next reset on: 0 none, 1 to 3: 64, 128, 256 bits. */
+extern uint32_t model_hash_size;
+
 /* Read fences that the driver has executed. */
 extern uint32_t model_read_fences;
 

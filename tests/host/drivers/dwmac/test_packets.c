@@ -298,6 +298,72 @@ static void a_bus_error_is_a_broken_device_that_starts_anew(void **state)
     assert_memory_equal(device.mac, mac, 6);
 }
 
+static void want_groups(const uint8_t (*groups)[6], uint32_t count)
+{
+    memcpy(device.groups, groups, count * sizeof groups[0]);
+    device.group_count = count;
+}
+
+static bool passes(const uint8_t group[6])
+{
+    uint8_t packet[60] = {0};
+    struct sk_nic_descriptor d;
+    memcpy(packet, group, 6);
+    bool passed = model_receive(packet, sizeof packet, MODEL_NO_ERROR);
+    assert_int_equal(device_take_rx(&device, &d), passed ? SK_OK : SK_NOT_FOUND);
+    return passed;
+}
+
+/* Their places in a table of 64 bits are 6, 48, 23 and 1. */
+static const uint8_t groups[4][6] = {{0x01, 0x00, 0x5e, 0x01, 0x02, 0x03},
+                                     {0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb},
+                                     {0x01, 0x00, 0x5e, 0x4d, 0x58, 0x63},
+                                     {0x33, 0x33, 0x00, 0x00, 0x00, 0x01}};
+
+static void only_groups_that_are_wanted_pass(void **state)
+{
+    for (model_hash_size = 1; model_hash_size <= 3; model_hash_size++) {
+        run(V13B, 0, 1000);
+        assert_false(passes(groups[0]));
+        want_groups(groups, 2);
+        device_set_groups(&device);
+        assert_true(passes(groups[0]) && passes(groups[1]));
+        assert_false(passes(groups[2]) || passes(groups[3]));
+        if (model_hash_size == 1) {
+            assert_int_equal(model_register(MAC_HASH_TABLE), 1u << 6);
+            assert_int_equal(model_register(MAC_HASH_TABLE + 4), 1u << (48 - 32));
+        }
+        want_groups(groups + 1, 1);
+        device_set_groups(&device);
+        assert_true(passes(groups[1]));
+        assert_false(passes(groups[0]));
+    }
+    model_hash_size = 1;
+}
+
+static void a_new_start_keeps_the_groups(void **state)
+{
+    prepare(V13B, 0);
+    want_groups(groups, 1);
+    model_phy.clock = false;
+    assert_int_equal(device_start(&device), SK_OK);
+    device_set_groups(&device); /* while the controller waits for its clock */
+    model_phy.clock = true;
+    look();
+    assert_int_equal(model_register(MAC_HASH_TABLE), 1u << 6);
+}
+
+static void without_a_table_all_groups_pass_or_none(void **state)
+{
+    model_hash_size = 0;
+    run(V13B, 0, 1000);
+    assert_false(passes(groups[0]));
+    want_groups(groups, 1);
+    device_set_groups(&device);
+    assert_true(passes(groups[0]) && passes(groups[3]));
+    model_hash_size = 1;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +378,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(interrupts_come_when_asked_for),
         cmocka_unit_test(no_interrupt_is_lost_behind_a_late_clearing),
         cmocka_unit_test(a_bus_error_is_a_broken_device_that_starts_anew),
+        cmocka_unit_test(only_groups_that_are_wanted_pass),
+        cmocka_unit_test(a_new_start_keeps_the_groups),
+        cmocka_unit_test(without_a_table_all_groups_pass_or_none),
     };
     if (argc != 3) {
         return 1;

@@ -372,6 +372,48 @@ static void a_device_that_stands_still_is_started_anew(void **state)
     assert_int_equal(device_look(&device, &next), DEVICE_BROKEN);
 }
 
+/* --- Groups --- */
+
+static void groups_are_hashed_as_the_manual_says(void **state)
+{
+    /* hash_index[i] = da[i] ^ da[i + 6] ^ ... ^ da[i + 42], da[0] being the first bit on the wire: */
+    static const struct {
+        uint8_t group[6];
+        uint32_t index;
+    } cases[] = {
+        {{0x01, 0x00, 0x5e, 0x01, 0x02, 0x03}, 15}, {{0x01, 0x00, 0x5e, 0x00, 0x00, 0xfb}, 56},
+        {{0x01, 0x00, 0x5e, 0x4d, 0x58, 0x63}, 55}, {{0x33, 0x33, 0x00, 0x00, 0x00, 0x01}, 44},
+        {{0x01, 0x00, 0x5e, 0x00, 0x00, 0x01}, 38}, {{0x01, 0x00, 0x00, 0x00, 0x00, 0x00}, 1}};
+    uint64_t all = 0;
+
+    model_start(0);
+    assert_int_equal(last_write(GEM_HASH_LOW) | last_write(GEM_HASH_HIGH), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t wanted = UINT64_C(1) << cases[i].index;
+        memcpy(device.groups[0], cases[i].group, 6);
+        device.group_count = 1;
+        device_set_groups(&device);
+        assert_int_equal(last_write(GEM_HASH_LOW), (uint32_t)wanted);
+        assert_int_equal(last_write(GEM_HASH_HIGH), wanted >> 32);
+        memcpy(device.groups[1 + i], cases[i].group, 6);
+        all |= wanted;
+    }
+    device.group_count = 1 + sizeof cases / sizeof cases[0];
+    device_set_groups(&device);
+    assert_int_equal(last_write(GEM_HASH_LOW), (uint32_t)all);
+    assert_int_equal(last_write(GEM_HASH_HIGH), all >> 32);
+    assert_true((last_write(GEM_CONFIG) & CONFIG_MULTICAST_HASH) != 0);
+}
+
+static void a_new_start_keeps_the_groups(void **state)
+{
+    model_start(0);
+    memcpy(device.groups[0], "\x01\x00\x5e\x01\x02\x03", 6);
+    device.group_count = 1;
+    assert_int_equal(device_start(&device), SK_OK);
+    assert_int_equal(last_write(GEM_HASH_LOW), 1u << 15);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +434,8 @@ int main(void)
         cmocka_unit_test(interrupts_are_cleared_as_the_device_wants),
         cmocka_unit_test(losses_are_counted_once),
         cmocka_unit_test(a_device_that_stands_still_is_started_anew),
+        cmocka_unit_test(groups_are_hashed_as_the_manual_says),
+        cmocka_unit_test(a_new_start_keeps_the_groups),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

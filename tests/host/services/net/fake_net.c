@@ -262,6 +262,13 @@ status_t sk_channel_call(handle_t endpoint, const struct sk_out *out, struct sk_
     }
     struct sk_net_socket_reply reply = {0};
     session_poll(fake->net);
+    if (op == SK_NET_OP_JOIN || op == SK_NET_OP_LEAVE) {
+        reply.status = op == SK_NET_OP_JOIN ? udp_socket_join(fake->net, out->bytes)
+                                            : udp_socket_leave(fake->net, out->bytes);
+        memcpy(in->bytes, &reply.status, sizeof reply.status);
+        in->length = sizeof reply.status;
+        return SK_OK;
+    }
     reply.status = session_socket(fake->net, out->bytes, &reply.slot);
     if (reply.status == SK_OK) {
         reply.generation = fake->net->sockets[reply.slot].generation;

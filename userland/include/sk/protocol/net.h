@@ -48,6 +48,8 @@ enum sk_net_op {
     SK_NET_OP_RESOLVE,  /* sk_net_resolve_request -> sk_net_resolve_reply */
     SK_NET_OP_INFO,     /* op only -> sk_net_info_reply */
     SK_NET_OP_TIME,     /* op only -> sk_net_time_reply; NOT_FOUND: not known (yet) */
+    SK_NET_OP_JOIN,     /* sk_net_group_request -> status only */
+    SK_NET_OP_LEAVE,    /* likewise */
     SK_NET_OP_LOST, /* sk_net_lost_request, a message: connections of a session whose service died.
                            Their peers are told, which else might wait for ever. */
 };
@@ -90,6 +92,22 @@ struct sk_net_socket_reply {
     int64_t status;
     uint32_t slot;
     uint32_t generation;
+};
+
+/* Memberships of all sockets of a session. */
+#define SK_NET_GROUPS_MAX 8u
+
+/*
+ * JOIN: an open UDP socket receives what is sent to the group at its port, if it is bound to any address. It ends
+ * with the socket or LEAVE. INVALID_ARGS (no UDP socket of this generation, not a group's address, that of all
+ * hosts), EXISTS, BUSY (SK_NET_GROUPS_MAX, or too many groups of all sessions), UNREACHABLE (no network
+ * device). LEAVE: NOT_FOUND.
+ */
+struct sk_net_group_request {
+    uint64_t op;
+    uint32_t slot, generation;
+    uint8_t ip[4]; /* 224.0.0.2 to 239.255.255.255 */
+    uint32_t reserved;
 };
 
 struct sk_net_pair {

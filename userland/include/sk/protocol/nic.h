@@ -24,6 +24,11 @@
  * sets rx_starved before it sleeps while the device has few buffers to receive into; only then is it
  * woken for buffers that come back.
  *
+ * Frames to the device's address and to all are always received, frames to groups only as the client asks:
+ * it writes the groups' addresses into `groups`, group_count, sets groups_changed and wakes the driver, which
+ * clears that, reads them and sets the device's filter. Frames to other groups may pass too, as far as the
+ * filter does not tell them apart; all do where a device has none. At ATTACH there are no groups.
+ *
  * Descriptors name a buffer by its number and bytes by offset and length inside it, and both sides
  * check every one. A driver drops a transmit descriptor that is not valid; a client that finds one
  * drops the driver.
@@ -68,6 +73,7 @@ struct sk_nic_descriptor {
 };
 
 #define SK_NIC_RING_ENTRIES 512u
+#define SK_NIC_GROUPS_MAX 64u
 
 struct sk_nic_rings {
     struct sk_sleeper driver_sleeps, client_sleeps;
@@ -75,6 +81,9 @@ struct sk_nic_rings {
     struct sk_ring_shared rx_ready, tx_done;  /* driver to client: descriptors, uint16_t */
     _Alignas(64) _Atomic uint32_t link_up;    /* written by the driver, then the client is woken */
     _Alignas(64) _Atomic uint32_t tx_starved; /* set by the client, then the driver is woken */
+    _Atomic uint32_t groups_changed;          /* likewise; the driver clears it before it reads */
+    _Atomic uint32_t group_count;             /* written by the client before that, as is */
+    uint8_t groups[SK_NIC_GROUPS_MAX][6];
     _Alignas(64) _Atomic uint32_t rx_starved; /* written by the driver before it sleeps */
     _Alignas(64) uint16_t rx_free_entries[SK_NIC_RING_ENTRIES];
     _Alignas(64) uint16_t tx_done_entries[SK_NIC_RING_ENTRIES];
