@@ -63,8 +63,9 @@ static void a_start_writes_this_in_this_order(void **state)
                         /* no interrupts of counters or the MAC */
                         "1604070c=ffffffff\n16040710=ffffffff\n16040800=ffffffff\n"
                         "160400b4=00000000\n"
-                        /* address, filter, flow control, nothing on the wire yet */
-                        "16040300=0000755b\n16040304=0039cf6c\n16040008=00000000\n"
+                        /* address, filter of groups: none, flow control, nothing on the wire yet */
+                        "16040300=0000755b\n16040304=0039cf6c\n"
+                        "16040010=00000000\n16040014=00000000\n16040008=00000004\n"
                         "16040070=00000000\n16040090=00000000\n16040000=00300000\n"
                         /* the bus, the channel, bursts of 16 not times 8 */
                         "16041004=0002000e\n16041100=00000000\n16041104=00100010\n"
