@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SipHash-2-4, after the paper of Jean-Philippe Aumasson and Daniel J. Bernstein (2012). No state.
- * Tests: tests/host/services/net/test_parts.c, with the paper's vector.
+ * SipHash-2-4, after the paper of Jean-Philippe Aumasson and Daniel J. Bernstein (2012).
+ * Tests: tests/host/shared, with the paper's vector.
  */
-#include "siphash.h"
-
-#include <string.h>
+#include <shared/siphash.h>
 
 static uint64_t rotate(uint64_t value, int bits)
 {

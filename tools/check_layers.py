@@ -3,7 +3,7 @@
 """Checks what the architecture promises of the sources.
 
 Includes point one way: abi <- arch/include <- kernel <- ipc; drivers, services and userland see only
-abi and the os library. Assembly, `volatile`, board addresses and `#if` stay in the folders made for
+abi and the os library; all but abi see shared. Assembly, `volatile`, board addresses and `#if` stay in the folders made for
 them. Prints one line for each offence; exit status 1 if there is one.
 """
 import os
@@ -12,14 +12,15 @@ import subprocess
 import sys
 
 # Project headers are included as <PREFIX/...>. folder: prefixes that it may see. Longest match wins.
-USER = {"skerry", "sk"}
+USER = {"skerry", "shared", "sk"}
 MAY_SEE = {
     "abi": {"skerry"},
+    "shared": {"shared"},
     "arch/include": {"skerry", "arch"},
     "arch/riscv64": {"skerry", "arch", "kernel", "ipc"},
     "arch/host": {"skerry", "arch", "kernel", "ipc"},
-    "kernel": {"skerry", "arch", "kernel"},
-    "ipc": {"skerry", "arch", "kernel", "ipc"},
+    "kernel": {"skerry", "shared", "arch", "kernel"},
+    "ipc": {"skerry", "shared", "arch", "kernel", "ipc"},
     "drivers": USER,
     "services": USER,
     "userland": USER,
@@ -30,7 +31,7 @@ EXCEPTIONS = {
 }
 # Files that put the parts together, so they see all of them.
 ASSEMBLING = ("kernel/boot_init.c",)
-GUARDED_PREFIXES = {"skerry", "sk", "arch", "kernel", "ipc"}
+GUARDED_PREFIXES = {"skerry", "shared", "sk", "arch", "kernel", "ipc"}
 
 # Machine-dependent things live here; everything else is portable.
 MACHINE = ("arch/riscv64/", "arch/host/", "boards/", "userland/crt/riscv64/")

@@ -195,18 +195,26 @@ static const char *name_in(struct sk_in *in)
     return request->name;
 }
 
-static status_t handle_offer(struct init *init, struct requester *requester, struct sk_in *in)
+/* The service that the request names, which the requester may offer. */
+static status_t service_in(struct init *init, struct requester *requester, struct sk_in *in,
+                           struct broker_service **service)
 {
     const char *name = name_in(in);
-    if (name == NULL || in->handle_count != 1) {
+    if (name == NULL) {
         return SK_INVALID_ARGS;
     }
     if (requester->delegated ||
         !manifest_list_matches(&requester->program->entry->may_offer, name)) {
         return SK_NOT_ALLOWED;
     }
+    return broker_add(&init->broker, name, requester->program, service);
+}
+
+static status_t handle_offer(struct init *init, struct requester *requester, struct sk_in *in)
+{
     struct broker_service *service;
-    status_t status = broker_add(&init->broker, name, requester->program, &service);
+    status_t status = in->handle_count == 1 ? service_in(init, requester, in, &service)
+                                            : SK_INVALID_ARGS;
     if (status != SK_OK) {
         return status;
     }
@@ -221,16 +229,8 @@ static status_t handle_offer(struct init *init, struct requester *requester, str
 
 static status_t handle_no_device(struct init *init, struct requester *requester, struct sk_in *in)
 {
-    const char *name = name_in(in);
-    if (name == NULL) {
-        return SK_INVALID_ARGS;
-    }
-    if (requester->delegated ||
-        !manifest_list_matches(&requester->program->entry->may_offer, name)) {
-        return SK_NOT_ALLOWED;
-    }
     struct broker_service *service;
-    status_t status = broker_add(&init->broker, name, requester->program, &service);
+    status_t status = service_in(init, requester, in, &service);
     if (status == SK_OK) {
         service->absent = true;
         settle_waits(init);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Unpredictable numbers: a 128-bit key, and SipHash-2-4 (Aumasson and Bernstein, 2012) as the keyed
+ * Unpredictable numbers: a 128-bit key, and SipHash-2-4 as the keyed
  * function: of a counter for lwIP's random numbers, of the four addresses for initial sequence numbers
  * (RFC 6528). The key comes from the service "rng" where the machine has one; else from the jitter
  * of the clock and the device tree, whose /chosen holds a seed of the firmware's (docs/net.md).
- * One thread, no lock. Tests: tests/host/services/net/test_parts.c.
+ * One thread, no lock.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +13,10 @@
 #include <sk/service.h>
 #include <sk/time.h>
 
+#include <shared/siphash.h>
+
 #include "lwip_port.h"
 #include "net.h"
-#include "siphash.h"
 
 #define RNG_WAIT (2 * SK_SECOND)
 #define JITTER_SAMPLES 64u

@@ -61,8 +61,8 @@ status_t sk_tcp_connect_wait(struct sk_net *net, struct sk_net_address remote, u
     return SK_OK;
 }
 
-/* Nothing can be read: the reason. */
-static status_t nothing_to_read(struct sk_socket *connection)
+/* Nothing can be read: the reason. OK: it is the end, *length is 0. */
+static status_t nothing_to_read(struct sk_socket *connection, uint32_t *length)
 {
     /* The end first, then the ring once more: bytes before the end are never missed. */
     bool end = atomic_load_explicit(&connection->shared->rx_end, memory_order_acquire) != 0;
@@ -72,6 +72,7 @@ static status_t nothing_to_read(struct sk_socket *connection)
         return SK_PENDING; /* they came this moment, and a report with them */
     }
     if (end) {
+        *length = 0;
         return SK_OK;
     }
     return state == SK_OK ? SK_PENDING : state;
@@ -88,11 +89,7 @@ status_t sk_tcp_peek(struct sk_socket *connection, const void **data, uint32_t *
     uint32_t available = sk_ring_available(rx);
 
     if (available == 0) {
-        status_t status = nothing_to_read(connection);
-        if (status == SK_OK) {
-            *length = 0;
-        }
-        return status;
+        return nothing_to_read(connection, length);
     }
     *data = connection->rx_data + sk_ring_slot(rx, rx->own);
     *length = sk_ring_contiguous(rx, rx->own, available);
@@ -114,11 +111,7 @@ status_t sk_tcp_read(struct sk_socket *connection, void *buffer, uint32_t size, 
     uint32_t available = sk_ring_available(rx);
 
     if (available == 0) {
-        status_t status = nothing_to_read(connection);
-        if (status == SK_OK) {
-            *length = 0;
-        }
-        return status;
+        return nothing_to_read(connection, length);
     }
     uint32_t take = available < size ? available : size;
     socket_copy_out(rx, connection->rx_data, rx->own, buffer, take);

@@ -11,6 +11,7 @@ enum mii_register {
     MII_CONTROL = 0,
     MII_STATUS = 1,
     MII_ID1 = 2,
+    MII_ID2 = 3,
     MII_ADVERTISED = 4,
     MII_PARTNER = 5,
     MII_CONTROL_1000 = 9,
@@ -19,6 +20,8 @@ enum mii_register {
 
 enum {
     CONTROL_NEGOTIATE = 1u << 12,
+    CONTROL_POWER_DOWN = 1u << 11,
+    CONTROL_ISOLATE = 1u << 10,
     CONTROL_RESTART = 1u << 9,
     STATUS_NEGOTIATED = 1u << 5,
     STATUS_LINK = 1u << 2,
@@ -62,6 +65,18 @@ status_t mii_find(uint32_t wanted, uint32_t *phy)
     return status;
 }
 
+status_t mii_read_id(uint32_t phy, uint32_t *id)
+{
+    uint32_t high = 0, low = 0;
+    status_t status = mdio_read(phy, MII_ID1, &high);
+
+    if (status == SK_OK) {
+        status = mdio_read(phy, MII_ID2, &low);
+    }
+    *id = high << 16 | low;
+    return status;
+}
+
 /* Changes a register, where it is not like that. *changed is set, never cleared. */
 static status_t set(uint32_t phy, uint32_t number, uint32_t mask, uint32_t bits, bool *changed)
 {
@@ -73,6 +88,12 @@ static status_t set(uint32_t phy, uint32_t number, uint32_t mask, uint32_t bits,
         status = mdio_write(phy, number, (old & ~mask) | bits);
     }
     return status;
+}
+
+status_t mii_wake(uint32_t phy)
+{
+    bool changed;
+    return set(phy, MII_CONTROL, CONTROL_POWER_DOWN | CONTROL_ISOLATE, 0, &changed);
 }
 
 status_t mii_negotiate(uint32_t phy)

@@ -28,6 +28,12 @@ struct mii_link {
  */
 status_t mii_find(uint32_t wanted, uint32_t *phy);
 
+/* Which kind of PHY it is: registers 2 and 3. Errors of the bus. */
+status_t mii_read_id(uint32_t phy, uint32_t *id);
+
+/* Ends power-down and isolation, which an earlier owner may have left. Errors of the bus. */
+status_t mii_wake(uint32_t phy);
+
 /*
  * Makes the PHY negotiate all speeds (no 1000 Mbit/s half duplex), unless it has already; what comes of
  * it, mii_read_link tells. Errors of the bus.

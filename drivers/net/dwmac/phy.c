@@ -18,17 +18,10 @@
 
 #define PHY_YT8531 UINT32_C(0x4f51e91b)
 
-enum mii_register {
-    MII_CONTROL = 0,
-    MII_ID1 = 2,
-    MII_ID2 = 3,
+/* Registers behind those of clause 22. */
+enum {
     YT_EXT_INDEX = 0x1e,
     YT_EXT_DATA = 0x1f,
-};
-
-enum {
-    CONTROL_POWER_DOWN = 1 << 11,
-    CONTROL_ISOLATE = 1 << 10,
 };
 
 /* Extended registers of the YT8531. */
@@ -226,34 +219,17 @@ status_t phy_read_mode(struct phy *phy)
     return SK_NOT_SUPPORTED;
 }
 
-/* What an earlier owner may have left: the clock that the controller waits for would not come. */
-static status_t wake(const struct phy *phy)
-{
-    uint32_t control = 0, off = CONTROL_POWER_DOWN | CONTROL_ISOLATE;
-    status_t status = mdio_read(phy->address, MII_CONTROL, &control);
-
-    if (status == SK_OK && (control & off) != 0) {
-        status = mdio_write(phy->address, MII_CONTROL, control & ~off);
-    }
-    return status;
-}
-
 status_t phy_start(struct phy *phy)
 {
-    uint32_t high = 0, low = 0;
-
     bus = phy->base;
     status_t status = mii_find(sk_driver_property(phy->driver, "phy-handle/reg", MII_NONE),
                                &phy->address);
     if (status == SK_OK) {
-        status = mdio_read(phy->address, MII_ID1, &high);
+        status = mii_read_id(phy->address, &phy->id);
     }
     if (status == SK_OK) {
-        status = mdio_read(phy->address, MII_ID2, &low);
-    }
-    phy->id = high << 16 | low;
-    if (status == SK_OK) {
-        status = wake(phy);
+        status = mii_wake(
+            phy->address); /* else the clock that the controller waits for may not come */
     }
     if (status == SK_OK && phy->id == PHY_YT8531 && phy->mode != PHY_RMII) {
         status = yt_start(phy);

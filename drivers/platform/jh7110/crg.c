@@ -45,8 +45,10 @@ static const struct crg_source *source(const struct crg *crg, const struct crg_c
     return selected < clock->source_count ? &clock->sources[selected] : &unknown;
 }
 
-status_t crg_clock_enable(const struct crg *crg, uint32_t id)
+/* The gate opens after those that the clock comes from. */
+static status_t clock_enable(void *context, uint32_t id)
 {
+    const struct crg *crg = context;
     const struct crg_clock *clock = find(crg, id);
 
     if (clock == NULL) {
@@ -55,7 +57,7 @@ status_t crg_clock_enable(const struct crg *crg, uint32_t id)
     const struct crg_source *from = source(crg, clock);
     status_t status = SK_OK;
     if (from->kind == CRG_CLOCK) {
-        status = crg_clock_enable(crg, from->id);
+        status = clock_enable(context, from->id);
     } else if (from->kind == CRG_INPUT) {
         status = sk_clock_enable(crg->driver, from->input);
         /* An input that the tree or the manifest does not name is nobody's to start: a PLL, a pin. */
@@ -68,13 +70,15 @@ status_t crg_clock_enable(const struct crg *crg, uint32_t id)
     return status;
 }
 
-static status_t source_rate(const struct crg *crg, const struct crg_clock *clock, uint64_t *hz)
+static status_t clock_rate(void *context, uint32_t id, uint64_t *hz);
+
+static status_t source_rate(struct crg *crg, const struct crg_clock *clock, uint64_t *hz)
 {
     const struct crg_source *from = source(crg, clock);
 
     switch (from->kind) {
     case CRG_CLOCK:
-        return crg_clock_rate(crg, from->id, hz);
+        return clock_rate(crg, from->id, hz);
     case CRG_INPUT:
         return sk_clock_rate(crg->driver, from->input, hz);
     default:
@@ -82,8 +86,9 @@ static status_t source_rate(const struct crg *crg, const struct crg_clock *clock
     }
 }
 
-status_t crg_clock_rate(const struct crg *crg, uint32_t id, uint64_t *hz)
+static status_t clock_rate(void *context, uint32_t id, uint64_t *hz)
 {
+    struct crg *crg = context;
     const struct crg_clock *clock = find(crg, id);
     uint64_t rate;
 
@@ -102,7 +107,7 @@ status_t crg_clock_rate(const struct crg *crg, uint32_t id, uint64_t *hz)
     return SK_OK;
 }
 
-static status_t set_divisor(const struct crg *crg, const struct crg_clock *clock, uint64_t *hz)
+static status_t set_divisor(struct crg *crg, const struct crg_clock *clock, uint64_t *hz)
 {
     uint64_t rate;
     status_t status = source_rate(crg, clock, &rate);
@@ -123,8 +128,10 @@ static status_t set_divisor(const struct crg *crg, const struct crg_clock *clock
     return SK_OK;
 }
 
-status_t crg_clock_set_rate(const struct crg *crg, uint32_t id, uint64_t *hz)
+/* Goes through what only selects or gates to the nearest divisor before it. */
+static status_t clock_set_rate(void *context, uint32_t id, uint64_t *hz)
 {
+    struct crg *crg = context;
     const struct crg_clock *clock = find(crg, id);
 
     if (clock == NULL) {
@@ -136,7 +143,7 @@ status_t crg_clock_set_rate(const struct crg *crg, uint32_t id, uint64_t *hz)
     const struct crg_source *from = source(crg, clock);
     switch (from->kind) {
     case CRG_CLOCK:
-        return crg_clock_set_rate(crg, from->id, hz);
+        return clock_set_rate(context, from->id, hz);
     case CRG_INPUT:
         return sk_clock_set_rate(crg->driver, from->input, hz);
     default:
@@ -144,8 +151,9 @@ status_t crg_clock_set_rate(const struct crg *crg, uint32_t id, uint64_t *hz)
     }
 }
 
-status_t crg_clock_set_parent(const struct crg *crg, uint32_t id, uint32_t parent)
+static status_t clock_set_parent(void *context, uint32_t id, uint32_t parent)
 {
+    const struct crg *crg = context;
     const struct crg_clock *clock = find(crg, id);
 
     if (clock == NULL) {
@@ -162,8 +170,10 @@ status_t crg_clock_set_parent(const struct crg *crg, uint32_t id, uint32_t paren
     return SK_INVALID_ARGS;
 }
 
-status_t crg_reset(const struct crg *crg, uint32_t id, bool hold)
+static status_t reset(void *context, uint32_t id, bool hold)
 {
+    const struct crg *crg = context;
+
     if (id >= crg->map->reset_count) {
         return SK_NOT_FOUND;
     }
@@ -186,3 +196,9 @@ status_t crg_reset(const struct crg *crg, uint32_t id, bool hold)
         sk_sleep(RESET_PAUSE);
     }
 }
+
+const struct sk_provider_ops crg_provider = {.clock_enable = clock_enable,
+                                             .clock_rate = clock_rate,
+                                             .clock_set_rate = clock_set_rate,
+                                             .clock_set_parent = clock_set_parent,
+                                             .reset = reset};

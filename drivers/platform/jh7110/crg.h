@@ -7,7 +7,7 @@
 #ifndef CRG_H
 #define CRG_H
 
-#include <sk/driver.h>
+#include <sk/provider.h>
 
 #define CRG_PARENTS_MAX 2u
 
@@ -54,16 +54,10 @@ struct crg {
 };
 
 /*
- * All: NOT_FOUND, the map has no such number. A clock's gate opens after those it comes from. Rates go
- * through what only selects or gates to the nearest divisor before it.
+ * The context of its functions is a struct crg. All: NOT_FOUND, the map has no such number. set_rate: OUT_OF_RANGE,
+ * no divisor makes it that slow. set_parent: INVALID_ARGS, it cannot come from there. reset waits for the
+ * status, 10 ms at most: TIMED_OUT, which a clock that does not run causes.
  */
-status_t crg_clock_enable(const struct crg *crg, uint32_t id);
-status_t crg_clock_rate(const struct crg *crg, uint32_t id, uint64_t *hz);
-/* *hz: at most this much; then what it is. OUT_OF_RANGE: no divisor makes it that slow. */
-status_t crg_clock_set_rate(const struct crg *crg, uint32_t id, uint64_t *hz);
-/* INVALID_ARGS: it cannot come from `parent`. */
-status_t crg_clock_set_parent(const struct crg *crg, uint32_t id, uint32_t parent);
-/* Waits for the status, 10 ms at most: TIMED_OUT, which a clock that does not run causes. */
-status_t crg_reset(const struct crg *crg, uint32_t id, bool hold);
+extern const struct sk_provider_ops crg_provider;
 
 #endif

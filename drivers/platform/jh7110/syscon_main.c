@@ -17,23 +17,7 @@ static status_t init(struct sk_driver *driver)
     return SK_OK;
 }
 
-static status_t message(struct sk_server *server, struct sk_client *client, struct sk_in *in,
-                        struct sk_reply *reply)
-{
-    return sk_provider_message(&syscon_provider, &syscon, client, in, reply);
-}
-
-static void disconnect(struct sk_server *server, struct sk_client *client)
-{
-    sk_provider_disconnect(client);
-}
-
-static struct sk_driver driver;
-
 int main(int argc, char **argv)
 {
-    static const struct sk_driver_ops ops = {
-        .init = init, .server = {.message = message, .disconnect = disconnect}};
-
-    return sk_driver_main(&driver, &ops, argc, argv);
+    return sk_provider_main(&syscon_provider, &syscon, init, argc, argv);
 }

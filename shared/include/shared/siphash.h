@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SipHash-2-4: a keyed hash of short inputs that nobody without the key can predict. */
-#ifndef NET_SIPHASH_H
-#define NET_SIPHASH_H
+/*
+ * SipHash-2-4 (Aumasson and Bernstein, 2012): a keyed hash of short inputs that nobody without the key can
+ * predict. No state.
+ */
+#ifndef SHARED_SIPHASH_H
+#define SHARED_SIPHASH_H
 
 #include <stddef.h>
 #include <stdint.h>

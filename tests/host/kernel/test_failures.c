@@ -184,9 +184,9 @@ static void prepare_receive(struct context *c)
     fill_table(c->other.process, c->other.job_handle);
 }
 
-static status_t receive_much(struct context *c)
+static status_t take_much(struct context *c, uint64_t call)
 {
-    return ipc_as(c->other.thread, SK_SYS_channel_receive,
+    return ipc_as(c->other.thread, call,
                   &(struct ipc){.handle = c->one,
                                 .deadline = SK_DEADLINE_POLL,
                                 .in_buffer = c->page,
@@ -194,14 +194,14 @@ static status_t receive_much(struct context *c)
                                 .in_handles = c->page + 2048});
 }
 
+static status_t receive_much(struct context *c)
+{
+    return take_much(c, SK_SYS_channel_receive);
+}
+
 static status_t reply_receive_much(struct context *c)
 {
-    return ipc_as(c->other.thread, SK_SYS_channel_reply_receive,
-                  &(struct ipc){.handle = c->one,
-                                .deadline = SK_DEADLINE_POLL,
-                                .in_buffer = c->page,
-                                .in_room = SK_ROOM(4096, 8),
-                                .in_handles = c->page + 2048});
+    return take_much(c, SK_SYS_channel_reply_receive);
 }
 
 static void prepare_reply(struct context *c)

@@ -161,8 +161,8 @@ static void a_close_before_it_is_received(void)
     test_status(sk_handle_close(ends[0]), SK_OK);
 }
 
-/* Closing the server's end after the call was received changes nothing for it. */
-static void a_close_after_it_was_received(void)
+/* Ends 0 calls, 1 serves. Closing either after the call was received changes nothing for it. */
+static void close_after_it_was_received(uint32_t closed)
 {
     handle_t ends[2], event, back;
     struct sk_thread thread;
@@ -172,31 +172,23 @@ static void a_close_after_it_was_received(void)
     a.handle_room = 1;
     start_thread(&thread, attempt_run, &a);
     token_t token = take_call(ends[1], &event);
-    test_status(sk_handle_close(ends[1]), SK_OK);
+    test_status(sk_handle_close(ends[closed]), SK_OK);
     struct sk_out out = {.handles = &event, .handle_count = 1};
     test_status(sk_channel_reply(token, &out), SK_OK);
     join_thread(&thread);
     test_status(a.status, SK_OK);
-    close_all((handle_t[]){back, ends[0]}, 2);
+    close_all((handle_t[]){back, ends[1 - closed]}, 2);
 }
 
-/* The caller's own end may be closed by another thread meanwhile; the call goes on. */
+static void a_close_after_it_was_received(void)
+{
+    close_after_it_was_received(1);
+}
+
+/* By another thread of the caller's. */
 static void the_callers_handle_is_closed_meanwhile(void)
 {
-    handle_t ends[2], event, back;
-    struct sk_thread thread;
-    make_channel(ends);
-    struct attempt a = attempt_make(ends[0], test_deadline());
-    a.reply_handles = &back;
-    a.handle_room = 1;
-    start_thread(&thread, attempt_run, &a);
-    token_t token = take_call(ends[1], &event);
-    test_status(sk_handle_close(ends[0]), SK_OK);
-    struct sk_out out = {.handles = &event, .handle_count = 1};
-    test_status(sk_channel_reply(token, &out), SK_OK);
-    join_thread(&thread);
-    test_status(a.status, SK_OK);
-    close_all((handle_t[]){back, ends[1]}, 2);
+    close_after_it_was_received(0);
 }
 
 /* A reply that the caller cannot take ends the call; the server keeps what it wanted to give. */

@@ -26,4 +26,8 @@ status_t sk_provider_message(const struct sk_provider_ops *ops, void *context,
                              struct sk_client *client, struct sk_in *in, struct sk_reply *reply);
 void sk_provider_disconnect(struct sk_client *client);
 
+/* main() of a driver that is nothing but a provider; init as that of struct sk_driver_ops. */
+int sk_provider_main(const struct sk_provider_ops *ops, void *context,
+                     status_t (*init)(struct sk_driver *driver), int argc, char **argv);
+
 #endif

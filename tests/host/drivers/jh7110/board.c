@@ -286,37 +286,6 @@ status_t sk_channel_receive(handle_t source, struct sk_in *in, uint64_t deadline
     return SK_OK;
 }
 
-static status_t enable(void *context, uint32_t id)
-{
-    return crg_clock_enable(context, id);
-}
-
-static status_t rate(void *context, uint32_t id, uint64_t *hz)
-{
-    return crg_clock_rate(context, id, hz);
-}
-
-static status_t set_rate(void *context, uint32_t id, uint64_t *hz)
-{
-    return crg_clock_set_rate(context, id, hz);
-}
-
-static status_t set_parent(void *context, uint32_t id, uint32_t parent)
-{
-    return crg_clock_set_parent(context, id, parent);
-}
-
-static status_t reset(void *context, uint32_t id, bool hold)
-{
-    return crg_reset(context, id, hold);
-}
-
-static const struct sk_provider_ops crg_provider = {.clock_enable = enable,
-                                                    .clock_rate = rate,
-                                                    .clock_set_rate = set_rate,
-                                                    .clock_set_parent = set_parent,
-                                                    .reset = reset};
-
 /* The provider's side of a line, with everything that happens below it. */
 static status_t serve(struct channel *line, struct sk_in *in, struct sk_reply *reply)
 {

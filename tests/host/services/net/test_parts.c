@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The pure parts of the net service: `ip=`, SipHash, what a device is told of a frame, addresses. */
+/* The pure parts of the net service: `ip=`, what a device is told of a frame, addresses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 
 #include "frame.h"
 #include "ipconfig.h"
-#include "siphash.h"
 
 #include <sk/socket.h>
 
@@ -105,20 +104,6 @@ static void ip_malformed(void **state)
         assert_int_equal(config.mode, IPCONFIG_OFF); /* written only on success */
         IS(config.ip, 1, 2, 3, 4);
     }
-}
-
-/* The vector of the paper's appendix. */
-static void siphash_vector(void **state)
-{
-    struct siphash_key key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
-    uint8_t bytes[15];
-
-    for (uint8_t i = 0; i < 15; i++) {
-        bytes[i] = i;
-    }
-    assert_true(siphash(&key, 0, bytes, 15) == 0xa129ca6149be45e5);
-    assert_true(siphash(&key, 1, bytes, 15) != 0xa129ca6149be45e5);
-    assert_true(siphash(&key, 0, bytes, 14) != siphash(&key, 0, bytes, 15));
 }
 
 /* A TCP frame of 20 bytes of IP, 20 of TCP, `payload` bytes. */
@@ -233,7 +218,6 @@ int main(void)
         cmocka_unit_test(ip_netmask_by_class),
         cmocka_unit_test(ip_modes),
         cmocka_unit_test(ip_malformed),
-        cmocka_unit_test(siphash_vector),
         cmocka_unit_test(frame_offload_of_tcp),
         cmocka_unit_test(frame_offload_of_others),
         cmocka_unit_test(frame_place_in_a_connection),
