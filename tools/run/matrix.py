@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """./run matrix: every compiler and kind of build, booted on every kind of machine.
 
-A row is a build: {gcc, clang} x {debug, release, checks}; checks is a release build with the kernel's
-assertions and lock checks in. A cell is a boot of that build: it must count its harts and serve the page
-that is in its archive. `./run test matrix` runs one cell of each row.
+A row is a build: {gcc, clang} x {debug, release, checks}. release is what ./run build makes, with gcc it is that very
+build; checks is the same with the kernel's assertions and lock checks in. A cell is a boot of that build: it must
+count its harts and serve the page that is in its archive. `./run test matrix` runs one cell of each row.
 """
 import contextlib
 import os
@@ -22,10 +22,11 @@ ARTEFACTS = os.path.join(build.MATRIX, "artefacts")
 CROSS = {"gcc": build.CROSS_FILE, "clang": os.path.join("tools", "cross-riscv64-clang.txt")}
 KINDS = {
     "debug": ["--buildtype=debug"],
-    "release": ["--buildtype=release"],
-    "checks": ["--buildtype=release", "-Dchecks=true"],
+    "release": [],
+    "checks": ["-Dchecks=true"],
 }
-BOOT_FILES = ("Image", "bootfs.cpio")
+SHIPPED = "gcc-release"
+FILES = ("Image", "bootfs.cpio", "NOTICES")  # what goes on a card
 SERVING = "http-server: listening on port 80"
 PAGE = build.path("userland", "apps", "http-server", "www", "index.html")
 UBOOT = "/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin"
@@ -36,21 +37,36 @@ def rows():
 
 
 class Row:
-    """One build, in a folder of its own under build-matrix/."""
+    """One build, in a folder of its own under build-matrix/; what ./run build makes is in build/ already.
+
+    The checks are the kernel's alone: their row has the archives of the release row.
+    """
 
     def __init__(self, name):
         if name not in rows():
             raise Stop("no row '%s' (there are %s)" % (name, ", ".join(rows())), USAGE)
         self.name = name
         self.compiler, kind = name.split("-")
-        self.folder = os.path.join(build.MATRIX, name)
-        build.SETUP[self.folder] = ["--cross-file", CROSS[self.compiler], "--werror"] + KINDS[kind]
+        self.folder = build.GUEST if name == SHIPPED else os.path.join(build.MATRIX, name)
+        self.archives = Row(self.compiler + "-release") if kind == "checks" else self
+        if name != SHIPPED:
+            build.SETUP[self.folder] = ["--cross-file", CROSS[self.compiler], "--werror"] + KINDS[kind]
 
-    def build(self, targets=BOOT_FILES):
-        """Up to date, targets only; a warning is an error. The sources of the libraries are there."""
+    def build(self, targets=FILES):
+        """Up to date, targets only; a warning is an error, in build/ if CI is set. The libraries' sources are there."""
+        borrowed = [] if self.archives is self else [name for name in targets if name != "Image"]
+        if borrowed:
+            self.archives.build(borrowed)
+        with self.locked():
+            build.make(self.folder, [name for name in targets if name not in borrowed])
+            for name in borrowed:
+                shutil.copy2(build.path(self.archives.folder, name), build.path(self.folder, name))
+
+    def locked(self):
+        if self.name == SHIPPED:
+            return build.locked(exclusive=True)
         os.makedirs(build.path(self.folder + ".lock"), exist_ok=True)
-        with build.locked(exclusive=True, where=build.path(self.folder + ".lock")):
-            build.make(self.folder, targets)
+        return build.locked(exclusive=True, where=build.path(self.folder + ".lock"))
 
     @contextlib.contextmanager
     def chosen(self):
@@ -131,7 +147,7 @@ def keep_artefacts(row):
     folder = build.path(ARTEFACTS, row.name)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    for name in BOOT_FILES:
+    for name in FILES:
         shutil.copy(build.path(row.folder, name), folder)
     make_card(row, os.path.join(folder, "visionfive2.img"))
     with open(os.path.join(folder, "bench.txt"), "w") as file:
@@ -144,7 +160,7 @@ def keep_artefacts(row):
 def run_row(row, cells):
     """How many cells failed."""
     bad = 0
-    row.build(BOOT_FILES + ("tests/runs/test.cpio",))
+    row.build(FILES + ("tests/runs/test.cpio",))
     for cell in cells:
         began = time.monotonic()
         try:

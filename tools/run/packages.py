@@ -71,6 +71,7 @@ TOOLS = {
     "cppcheck": ("cppcheck", on_path("cppcheck")),
     "spin": ("spin", on_path("spin")),
     "clang with libFuzzer": ("clang", have_libfuzzer),
+    "PyYAML": ("python3-yaml", lambda: os.path.isdir("/usr/lib/python3/dist-packages/yaml")),  # of Meson's Python
     "cpio": ("cpio", on_path("cpio")),
     "clang 14": ("clang-14", on_path("clang-14")),
     "lld 14": ("lld-14", on_path("ld.lld-14")),
@@ -97,7 +98,7 @@ FUZZ = BUILD + ["clang with libFuzzer", "pkg-config", "cmocka", "libbsd headers"
 TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
-    "host": ["clang-format 14", "cppcheck", "cpio", "sgdisk", "mtools", "mkimage"],
+    "host": ["clang-format 14", "cppcheck", "cpio", "PyYAML", "sgdisk", "mtools", "mkimage"],
     "model": ["spin"],
     "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],

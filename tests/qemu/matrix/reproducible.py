@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A clean build of a copy of the sources, in folders of other names and depths, has the bytes of the row gcc-release.
+"""A clean build of a copy of the sources, in folders of other names and depths, has the bytes of ./run build's.
 
-On a machine of CI the row is a clean build as well; elsewhere it may have grown change by change, and must not show it.
+On a machine of CI that is a clean build as well; elsewhere it may have grown change by change, and must not show it.
 """
 import os
 import shutil
@@ -14,7 +14,6 @@ import matrix
 from common import Stop
 from tap import Tap
 
-ROW = "gcc-release"
 tap = Tap()
 
 
@@ -38,9 +37,9 @@ def clean_build(source, folder):
     environment = dict(os.environ, CCACHE_DISABLE="1", GIT_DIR=build.path(".git"), GIT_WORK_TREE=build.ROOT)
     with open(os.path.join(source, "toolchain.txt"), "w") as file:
         file.write(build.toolchain_text())
-    for command in (["meson", "setup", folder, ".", "--wrap-mode=nodownload", *build.SETUP[matrix.Row(ROW).folder],
+    for command in (["meson", "setup", folder, ".", "--wrap-mode=nodownload", *build.SETUP[build.GUEST],
                      "--cross-file", "toolchain.txt"],
-                    ["ninja", "-C", folder, *matrix.BOOT_FILES]):
+                    ["ninja", "-C", folder, *matrix.FILES]):
         done = subprocess.run(command, cwd=source, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors="replace")
         if done.returncode != 0:
@@ -59,12 +58,12 @@ def first_difference(a, b):
 with tempfile.TemporaryDirectory(prefix="skerry-") as top:
     source, folder = os.path.join(top, "another", "place", "of-the-sources"), os.path.join(top, "out")
     try:
-        row = matrix.Row(ROW)
+        row = matrix.Row(matrix.SHIPPED)
         row.build()
         os.makedirs(source)
         copy_sources(source)
         clean_build(source, folder)
-        for name in matrix.BOOT_FILES:
+        for name in matrix.FILES:
             one, other = read(build.path(row.folder), name), read(folder, name)
             tap.ok(one == other and len(one) > 0, "%s is the same" % name,
                    "%d and %d bytes, first difference at %d" % (len(one), len(other), first_difference(one, other)))
