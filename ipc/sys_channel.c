@@ -15,7 +15,8 @@
 static status_t finish(struct thread *self, status_t status)
 {
     if (status != SYSCALL_BLOCKED && status != SYSCALL_DONE) {
-        message_fail(self, status, 0);
+        message_fail(self, status, 0); /* with the status of the reply, which has been made */
+        status = SYSCALL_DONE;
     }
     return status;
 }

@@ -112,6 +112,21 @@ static void test_by_its_deadline(void **state)
     pair_end(&pair);
 }
 
+/* The reply's status is told also when there is nothing to receive from. */
+static void test_reply_without_a_receive(void **state)
+{
+    struct pair pair = pair_make(16, 16);
+    token_t token = call_received_by_server(&pair, SK_DEADLINE_NEVER);
+    struct ipc ipc = {.handle = SK_HANDLE_NONE, .info = 8, .token = token};
+    for (uint32_t round = 0; round < 2; round++) {
+        assert_int_equal(ipc_as(pair.server.thread, SK_SYS_channel_reply_receive, &ipc),
+                         SK_BAD_HANDLE);
+        assert_int_equal((status_t)pair.server.thread->frame.extra[1],
+                         round == 0 ? SK_OK : SK_NOT_FOUND);
+    }
+    pair_end(&pair);
+}
+
 static void test_by_the_end_of_the_server(void **state)
 {
     for (uint32_t queued = 0; queued < 2; queued++) {
@@ -311,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_by_the_reply),
         TEST(test_by_its_deadline),
+        TEST(test_reply_without_a_receive),
         TEST(test_by_the_end_of_the_server),
         TEST(test_not_by_closing_the_servers_end),
         TEST(test_by_the_end_of_the_caller),
