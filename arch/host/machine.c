@@ -23,6 +23,7 @@ struct lines {
 
 _Thread_local struct hart *host_hart;
 _Thread_local void (*host_idle)(void);
+void (*host_relaxing)(void);
 _Atomic uint64_t host_ticks;
 
 static struct lines lines[HARTS_MAX] = {[0 ... HARTS_MAX - 1] = {.armed = ~0ull}};
@@ -38,7 +39,11 @@ void cpu_set_hart(struct hart *hart)
 
 void host_relax(void)
 {
-    thrd_yield();
+    if (host_relaxing != NULL) {
+        host_relaxing();
+    } else {
+        thrd_yield();
+    }
 }
 
 void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64_t argument)

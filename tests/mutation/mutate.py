@@ -5,7 +5,8 @@ usage: mutate.py rotate COUNT     COUNT of those that host tests find, others wi
        mutate.py part N OF M      the Nth of M parts of all: host tests first, guest suites for what is still alive
        mutate.py NAME...          these
 
-On the host a mutant is one object file, linked in front of the kernel's library into the test programs of build-host.
+On the host a mutant is one object file, linked in front of the kernel's library into the test programs of build-host:
+those that boot the kernel, and last the one that explores interleavings, whose kernel is compiled in another way.
 In the guest it is a kernel of its own, built in a copy of the sources.
 """
 import concurrent.futures
@@ -25,9 +26,13 @@ from tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("SKERRY_BUILD", os.path.join(ROOT, "build-host"))
+# The test programs that boot the kernel, the likeliest to fail first.
+PROGRAMS = ["handle", "call", "waitset", "failures", "errors", "fuzz-syscalls", "job", "space", "page", "deadline", "ways", "wait", "lock",
+            "interleave"]
+ARGUMENTS = {"interleave": ["400"]}
+FOLDERS = {"interleave": "tests/host/interleave"}
+LIBRARIES = {"interleave": "tests/host/kernel/libkernel-tsan.a"}
 LIBRARY = "libkernel-host.a"
-# The test programs that boot the kernel, the likeliest to fail first; race is the one with harts that run at once.
-PROGRAMS = ["handle", "call", "waitset", "failures", "errors", "fuzz-syscalls", "job", "space", "page", "deadline", "ways", "wait", "lock"]
 TEST_SECONDS = 60
 GUEST_TREE = os.path.join(ROOT, "build-run", "mutants")
 GUEST_SUITES = ["kernel", "ipc"]
@@ -75,27 +80,27 @@ class Host:
             commands = json.load(f)
         self.compile = {}
         for c in commands:
-            if c["output"].startswith(LIBRARY + ".p/"):
-                source = os.path.relpath(os.path.join(BUILD, c["file"]), ROOT)
-                self.compile[source] = (shlex.split(c["command"]), c["output"])
-        self.programs = [p for p in PROGRAMS if os.path.exists(self.program(p))]
+            library, _, _ = c["output"].partition(".p/")
+            source = os.path.relpath(os.path.join(BUILD, c["file"]), ROOT)
+            self.compile[library, source] = (shlex.split(c["command"]), c["output"])
+        self.programs = [p for p in PROGRAMS if os.path.exists(os.path.join(BUILD, self.program(p)))]
         self.link = {}
 
     @staticmethod
     def program(name):
-        return os.path.join(BUILD, "tests", "runs", "test-" + name)
+        return "%s/test-%s" % (FOLDERS.get(name, "tests/runs"), name)
 
     def link_command(self, name):
         with in_turn:
             if name not in self.link:
-                shown = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", "tests/runs/test-" + name],
+                shown = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", self.program(name)],
                                        capture_output=True, text=True, check=True).stdout
                 self.link[name] = shlex.split(shown.strip().splitlines()[-1])
             return list(self.link[name])
 
-    def build_object(self, path, text, folder):
-        """Compiles `text` as the file at `path`; None or the compiler's messages."""
-        command, output = self.compile[path]
+    def build_object(self, library, path, text, folder):
+        """Compiles `text` as the file at `path`, as the library has it; None or the compiler's messages."""
+        command, output = self.compile[library, path]
         source = os.path.join(folder, os.path.basename(path))
         with open(source, "w", encoding="utf-8") as f:
             f.write(text)
@@ -114,7 +119,7 @@ class Host:
         if done.returncode != 0:
             return "broken", done.stderr
         try:
-            done = subprocess.run([program], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            done = subprocess.run([program] + ARGUMENTS.get(name, []), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   timeout=TEST_SECONDS, env=dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP"))
         except subprocess.TimeoutExpired:
             return "failed", "hangs"
@@ -125,10 +130,14 @@ class Host:
     def first_red(self, path, text, programs):
         """(name of the test that fails or None, why it could not be tried or None)."""
         with tempfile.TemporaryDirectory() as folder:
-            messages = self.build_object(path, text, folder)
-            if messages is not None:
-                return None, "it does not compile:\n" + messages
+            built = None
             for name in programs:
+                library = LIBRARIES.get(name, LIBRARY)
+                if library != built:
+                    messages = self.build_object(library, path, text, folder)
+                    if messages is not None:
+                        return None, "it does not compile:\n" + messages
+                    built = library
                 verdict, output = self.run_program(name, folder)
                 if verdict == "broken":
                     return None, "test-%s does not link:\n%s" % (name, output)

@@ -16,6 +16,8 @@ void host_machine_start(void);
 
 /* Runs when this POSIX thread's hart has nothing to do; it may leave by longjmp. */
 extern _Thread_local void (*host_idle)(void);
+/* Runs when a hart waits for another one, as at a lock; NULL: lets other POSIX threads run. */
+extern void (*host_relaxing)(void);
 
 /* Nanoseconds and ticks are the same here. */
 void host_clock_set(uint64_t ticks);
