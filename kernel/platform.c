@@ -276,39 +276,42 @@ static int find_plic(struct reader *r)
 }
 
 /* Which context is whose: "interrupts-extended" has a pair of cells for each, the controller of a hart
- * and its interrupt there. */
-static bool read_contexts(struct reader *r, int node, const char *name)
+ * and its interrupt there. False: none is of a hart that is in use. */
+static bool read_contexts(struct reader *r, const fdt32_t *pairs, int length)
 {
     struct platform *p = r->platform;
-    int length = 0;
-    const fdt32_t *pairs = fdt_getprop(r->tree, node, "interrupts-extended", &length);
-    if (pairs == NULL || length % 8 != 0) {
-        return refuse(r, name, "interrupts-extended", "is missing or not a list of pairs");
-    }
     bool any = false;
     for (uint32_t context = 0; context < (uint32_t)length / 8; context++) {
         uint32_t phandle = fdt32_ld(pairs + 2 * context);
         bool ours = fdt32_ld(pairs + 2 * context + 1) == SUPERVISOR_EXTERNAL;
         for (uint32_t i = 0; ours && i < p->hart_count; i++) {
             if (r->intc[i] != 0 && r->intc[i] == phandle) {
-                p->harts[i].plic_context = context;
+                p->harts[i].irq_context = context;
                 any = true;
             }
         }
     }
-    return any || refuse(r, name, "interrupts-extended", "names no hart that is in use");
+    return any;
 }
 
-/* A machine without a PLIC runs, but no driver gets an interrupt. */
-static bool read_plic(struct reader *r)
+/* The APLIC of supervisor mode, if it delivers to harts and not by messages. */
+static int find_aplic(struct reader *r)
+{
+    int node = fdt_node_offset_by_compatible(r->tree, -1, "riscv,aplic");
+    for (; node >= 0; node = fdt_node_offset_by_compatible(r->tree, node, "riscv,aplic")) {
+        int length = 0;
+        const fdt32_t *pairs = fdt_getprop(r->tree, node, "interrupts-extended", &length);
+        bool by_message = fdt_getprop(r->tree, node, "msi-parent", NULL) != NULL;
+        if (!by_message && pairs != NULL && length % 8 == 0 && read_contexts(r, pairs, length)) {
+            return node;
+        }
+    }
+    return node;
+}
+
+static bool read_controller(struct reader *r, int node, const char *count_property)
 {
     struct platform *p = r->platform;
-    int node = find_plic(r);
-    if (node < 0) {
-        p->has_aia = fdt_node_offset_by_compatible(r->tree, -1, "riscv,aplic") >= 0 ||
-                     fdt_node_offset_by_compatible(r->tree, -1, "riscv,imsics") >= 0;
-        return true;
-    }
     const char *name = fdt_get_name(r->tree, node, NULL);
     struct platform_range ranges[PLATFORM_RANGES_MAX];
     uint32_t count = 0;
@@ -319,12 +322,32 @@ static bool read_plic(struct reader *r)
         return refuse(r, name, "reg", "is missing or empty");
     }
     uint64_t sources = 0;
-    if (!get_number(r, node, "riscv,ndev", &sources) || sources > 1023) {
-        return refuse(r, name, "riscv,ndev", "is missing or no number up to 1023");
+    if (!get_number(r, node, count_property, &sources) || sources > 1023) {
+        return refuse(r, name, count_property, "is missing or no number up to 1023");
     }
-    p->plic = ranges[0];
-    p->plic_sources = (uint32_t)sources;
-    return read_contexts(r, node, name);
+    int length = 0;
+    const fdt32_t *pairs = fdt_getprop(r->tree, node, "interrupts-extended", &length);
+    if (pairs == NULL || length % 8 != 0) {
+        return refuse(r, name, "interrupts-extended", "is missing or not a list of pairs");
+    }
+    p->irq_registers = ranges[0];
+    p->irq_sources = (uint32_t)sources;
+    return read_contexts(r, pairs, length) ||
+           refuse(r, name, "interrupts-extended", "names no hart that is in use");
+}
+
+/* A machine with neither runs, but no driver gets an interrupt. */
+static bool read_controllers(struct reader *r)
+{
+    struct platform *p = r->platform;
+    int node = find_plic(r);
+    if (node >= 0) {
+        return read_controller(r, node, "riscv,ndev");
+    }
+    p->has_imsics = fdt_node_offset_by_compatible(r->tree, -1, "riscv,imsics") >= 0;
+    node = find_aplic(r);
+    p->irq_is_aplic = node >= 0;
+    return node < 0 || read_controller(r, node, "riscv,num-sources");
 }
 
 static void add_seed(struct reader *r, int chosen, const char *name)
@@ -388,7 +411,7 @@ bool platform_read(struct platform *p, const void *tree)
         return refuse(&r, "device tree", "structure:", fdt_strerror(error));
     }
     copy_string(&r, 0, "model", p->model, sizeof p->model);
-    return read_memory(&r) && read_reserved(&r) && read_harts(&r) && read_plic(&r) &&
+    return read_memory(&r) && read_reserved(&r) && read_harts(&r) && read_controllers(&r) &&
            read_chosen(&r);
 }
 

@@ -65,7 +65,7 @@ void arch_boot_platform(void)
     char asid[4];
     bool without = platform_option("asid", asid, sizeof asid) && strcmp(asid, "0") == 0;
     mmu_boot_asids(!without);
-    plic_boot();
+    irq_boot();
 }
 
 void arch_boot_hart(void)
@@ -75,7 +75,7 @@ void arch_boot_hart(void)
     csr_write(scounteren, TIME_AND_COUNTERS);
     csr_write(sie, INTERRUPT_SOFTWARE);
     clock_boot_hart(hart);
-    plic_boot_hart(hart);
+    irq_boot_hart(hart);
     /* Last: looking for stimecmp may trap, which sets SPP, and the first sret wants it clear. */
     csr_clear(sstatus, SSTATUS_SPP | SSTATUS_SUM | SSTATUS_MXR | SSTATUS_FS);
 }

@@ -37,11 +37,30 @@ bool fpu_enable(struct arch_fpu *fpu);
 _Noreturn void boot_hart_entry(uint64_t hart_id, paddr_t tree_pa, paddr_t load_pa);
 _Noreturn void secondary_hart_entry(struct hart *hart);
 
-/* plic.c */
-void plic_boot(void);
-void plic_boot_hart(struct hart *hart);
+/* Where a hart claims and completes interrupts; they happen often, so no function is between.
+ * A claimed source is written to `hold` (NULL: it need not), so that it waits for its completion. */
+struct irq_port {
+    volatile uint32_t *claim, *complete, *hold;
+    uint32_t shift; /* of the source in what `claim` says */
+};
+
+/* A kind of interrupt controller. A context is what it delivers to: a hart's supervisor mode.
+ * boot_context comes from the context's own hart, and it gets what is enabled afterwards; the rest
+ * comes from any. */
+struct irq_controller {
+    void (*boot)(volatile unsigned char *registers, uint32_t sources);
+    void (*boot_context)(uint32_t context, uint32_t sources);
+    struct irq_port (*port)(uint32_t context);
+    void (*enable)(uint32_t source, uint32_t context);
+    void (*disable)(uint32_t source, uint32_t context);
+};
+extern const struct irq_controller plic, aplic;
+
+/* irq.c */
+void irq_boot(void);
+void irq_boot_hart(struct hart *hart);
 /* Claims what is pending on this hart and hands it to trap_device; false if there was nothing. */
-bool plic_take(void);
+bool irq_take(void);
 
 /* clock.c */
 void clock_boot_hart(struct hart *hart);

@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The platform-level interrupt controller (RISC-V PLIC specification 1.0.0). Each hart has a context
- * for supervisor mode, whose number the device tree gives.
+ * The platform-level interrupt controller (RISC-V PLIC specification 1.0.0).
  *
- * Lock: enable_lock guards the enable words, which sources share. Claims belong to the claiming
- * hart. A completion counts only while the source is enabled in the completing context, so
- * irq_complete comes before irq_disable.
+ * Lock: enable_lock guards the enable words, which sources share.
  */
-#include <arch/irq.h>
-
-#include "csr.h"
 #include "internal.h"
 
-#include <arch/mmu.h>
-#include <kernel/hart.h>
 #include <kernel/lock.h>
-#include <kernel/log.h>
-#include <kernel/platform.h>
-#include <kernel/trap.h>
 
 #define PRIORITY(source) (4ul * (source))
 #define ENABLE(context, word) (0x2000ul + 0x80ul * (context) + 4ul * (word))
 #define THRESHOLD(context) (0x200000ul + 0x1000ul * (context))
 #define CLAIM(context) (THRESHOLD(context) + 4)
-#define NO_CONTEXT (~0u)
 
-static volatile unsigned char *registers; /* [I] NULL: the machine has none */
-static const struct hart *reached;        /* [I] the first hart that interrupts reach; NULL: none */
+static volatile unsigned char *registers; /* [I] */
 static struct spinlock enable_lock = SPINLOCK_INIT(LOCK_CONTROLLER);
 
 static uint32_t read(uint64_t offset)
@@ -39,64 +26,22 @@ static void write(uint64_t offset, uint32_t value)
     *(volatile uint32_t *)(registers + offset) = value;
 }
 
-static uint32_t context_in_tree(const struct hart *hart)
+static void boot(volatile unsigned char *mapped, uint32_t sources)
 {
-    for (uint32_t i = 0; i < platform.hart_count; i++) {
-        if (platform.harts[i].id == hart->id) {
-            return platform.harts[i].plic_context;
-        }
-    }
-    return NO_CONTEXT;
+    registers = mapped;
 }
 
-void plic_boot(void)
+static void boot_context(uint32_t context, uint32_t sources)
 {
-    if (platform.plic.end > platform.plic.start) {
-        registers = mmu_map_device(platform.plic.start, platform.plic.end - platform.plic.start);
-    }
-    for (uint32_t i = 0; i < hart_count; i++) {
-        harts[i].arch.plic_context = registers != NULL ? context_in_tree(&harts[i]) : NO_CONTEXT;
-        if (reached == NULL && harts[i].arch.plic_context != NO_CONTEXT) {
-            reached = &harts[i];
-        }
-    }
-    if (reached == NULL) {
-        log_printf("no PLIC that reaches a usable hart%s: devices will not work\n",
-                   platform.has_aia
-                       ? " (the tree has an APLIC or IMSICs, which are not driven; QEMU: "
-                         "-M virt,aia=none)"
-                       : "");
-    }
-}
-
-void plic_boot_hart(struct hart *hart)
-{
-    uint32_t context = hart->arch.plic_context;
-    if (context == NO_CONTEXT) {
-        return;
-    }
-    for (uint32_t word = 0; word <= platform.plic_sources / 32; word++) {
+    for (uint32_t word = 0; word <= sources / 32; word++) {
         write(ENABLE(context, word), 0);
     }
     write(THRESHOLD(context), 0);
-    csr_set(sie, INTERRUPT_EXTERNAL);
 }
 
-uint32_t irq_highest(void)
+static void set_enabled(uint32_t source, uint32_t context, bool enabled)
 {
-    return reached != NULL ? platform.plic_sources : 0;
-}
-
-/* On a machine with a controller for each group of harts only the first one is used. */
-static uint32_t context_of(const struct hart *hart)
-{
-    return hart->arch.plic_context != NO_CONTEXT ? hart->arch.plic_context
-                                                 : reached->arch.plic_context;
-}
-
-static void set_enabled(uint32_t source, struct hart *hart, bool enabled)
-{
-    uint64_t offset = ENABLE(context_of(hart), source / 32);
+    uint64_t offset = ENABLE(context, source / 32);
     uint32_t bit = 1u << source % 32;
     lock_acquire(&enable_lock);
     uint32_t value = read(offset);
@@ -104,32 +49,21 @@ static void set_enabled(uint32_t source, struct hart *hart, bool enabled)
     lock_release(&enable_lock);
 }
 
-void irq_enable(uint32_t source, struct hart *hart)
+static void enable(uint32_t source, uint32_t context)
 {
     write(PRIORITY(source), 1);
-    set_enabled(source, hart, true);
+    set_enabled(source, context, true);
 }
 
-void irq_disable(uint32_t source, struct hart *hart)
+static void disable(uint32_t source, uint32_t context)
 {
-    set_enabled(source, hart, false);
+    set_enabled(source, context, false);
 }
 
-void irq_complete(uint32_t source, struct hart *hart)
+static struct irq_port port(uint32_t context)
 {
-    /* What the driver did to its device comes first. */
-    __asm__ volatile("fence iorw, iorw" ::: "memory");
-    write(CLAIM(context_of(hart)), source);
+    volatile uint32_t *claim = (volatile uint32_t *)(registers + CLAIM(context));
+    return (struct irq_port){.claim = claim, .complete = claim};
 }
 
-bool plic_take(void)
-{
-    uint32_t context = cpu_hart()->arch.plic_context;
-    uint32_t source = read(CLAIM(context));
-    bool any = source != 0;
-    while (source != 0) {
-        trap_device(source);
-        source = read(CLAIM(context));
-    }
-    return any;
-}
+const struct irq_controller plic = {boot, boot_context, port, enable, disable};

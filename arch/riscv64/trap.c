@@ -54,7 +54,7 @@ void cpu_poll_interrupts(void)
                 cpu_halt();
             }
             trap_hart_interrupt();
-        } else if ((pending & INTERRUPT_EXTERNAL) != 0 && plic_take()) {
+        } else if ((pending & INTERRUPT_EXTERNAL) != 0 && irq_take()) {
             continue;
         } else if ((pending & INTERRUPT_TIMER) != 0) {
             trap_timer();

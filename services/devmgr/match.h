@@ -78,8 +78,9 @@ struct device_walk {
     int above[MATCH_DEPTH_MAX]; /* above[depth] is the node itself */
     const char *compatible;     /* of the node: strings, one after the other */
     int compatible_length;
-    uint32_t plic; /* phandle of an interrupt controller that is known to be a PLIC, 0: none yet */
-    int plic_cells;
+    uint32_t
+        controller; /* phandle of an interrupt controller that the kernel drives, 0: none yet */
+    int interrupt_cells;
 };
 
 /* Goes on to the next enabled node that is compatible with something; false at the end. */

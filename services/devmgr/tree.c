@@ -88,24 +88,34 @@ static uint32_t interrupt_parent(const struct device_walk *walk)
     return 0;
 }
 
-/* How many cells an interrupt of this controller takes: the source, and on some PLICs its kind. 0: not
- * a PLIC. Devices mostly share one controller: it is looked for once. */
-static int plic_cells(struct device_walk *walk, uint32_t phandle)
+/* A PLIC, or an APLIC that delivers to harts and not by messages: those that the kernel drives. */
+static bool is_controller(const void *tree, int node)
 {
     static const char *const kinds[] = {"riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic"};
-    if (phandle == 0 || phandle == walk->plic) {
-        return phandle != 0 ? walk->plic_cells : 0;
-    }
-    int length, node = fdt_node_offset_by_phandle(walk->tree, phandle);
-    for (size_t i = 0; node >= 0 && i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (fdt_node_check_compatible(walk->tree, node, kinds[i]) == 0) {
-            const fdt32_t *cells = fdt_getprop(walk->tree, node, "#interrupt-cells", &length);
-            walk->plic = phandle;
-            walk->plic_cells = cells != NULL && length == 4 && fdt32_to_cpu(*cells) == 2 ? 2 : 1;
-            return walk->plic_cells;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (fdt_node_check_compatible(tree, node, kinds[i]) == 0) {
+            return true;
         }
     }
-    return 0;
+    return fdt_node_check_compatible(tree, node, "riscv,aplic") == 0 &&
+           fdt_getprop(tree, node, "msi-parent", NULL) == NULL;
+}
+
+/* How many cells an interrupt of this controller takes: the source, and on some its kind. 0: it is none
+ * of ours. Devices mostly share one controller: it is looked for once. */
+static int interrupt_cells(struct device_walk *walk, uint32_t phandle)
+{
+    if (phandle == 0 || phandle == walk->controller) {
+        return phandle != 0 ? walk->interrupt_cells : 0;
+    }
+    int length, node = fdt_node_offset_by_phandle(walk->tree, phandle);
+    if (node < 0 || !is_controller(walk->tree, node)) {
+        return 0;
+    }
+    const fdt32_t *cells = fdt_getprop(walk->tree, node, "#interrupt-cells", &length);
+    walk->controller = phandle;
+    walk->interrupt_cells = cells != NULL && length == 4 && fdt32_to_cpu(*cells) == 2 ? 2 : 1;
+    return walk->interrupt_cells;
 }
 
 static void read_interrupts(struct device_walk *walk, uint32_t most, struct device *device)
@@ -114,7 +124,7 @@ static void read_interrupts(struct device_walk *walk, uint32_t most, struct devi
     const fdt32_t *cells = most > 0 ? fdt_getprop(walk->tree, walk->node, "interrupts", &length)
                                     : NULL;
     if (cells != NULL) {
-        int step = plic_cells(walk, interrupt_parent(walk));
+        int step = interrupt_cells(walk, interrupt_parent(walk));
         int end = step > 0 ? length / 4 / step * step : 0;
         for (int i = 0; i < end && device->interrupt_count < most; i += step) {
             device->interrupts[device->interrupt_count++] = fdt32_to_cpu(cells[i]);
@@ -123,7 +133,7 @@ static void read_interrupts(struct device_walk *walk, uint32_t most, struct devi
     }
     cells = fdt_getprop(walk->tree, walk->node, "interrupts-extended", &length);
     for (int i = 0; cells != NULL && i < length / 4 && device->interrupt_count < most;) {
-        int step = plic_cells(walk, fdt32_to_cpu(cells[i]));
+        int step = interrupt_cells(walk, fdt32_to_cpu(cells[i]));
         if (step == 0 || i + step >= length / 4) {
             return;
         }

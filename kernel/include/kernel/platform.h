@@ -18,8 +18,8 @@ struct platform_range {
 
 struct platform_hart {
     uint64_t id;
-    uint32_t plic_context; /* S-mode external interrupt context; ~0: none */
-    uint32_t isa;          /* PLATFORM_ISA_* */
+    uint32_t irq_context; /* of its supervisor mode at the interrupt controller; ~0: none */
+    uint32_t isa;         /* PLATFORM_ISA_* */
 };
 
 #define PLATFORM_ISA_SSTC (1u << 0)
@@ -39,9 +39,10 @@ struct platform {
     struct platform_hart harts[PLATFORM_HARTS_MAX];
     uint32_t harts_skipped;
     uint64_t timebase_hz;
-    struct platform_range plic;
-    uint32_t plic_sources; /* riscv,ndev */
-    bool has_aia;          /* no PLIC, but the newer controllers, which nothing here drives */
+    struct platform_range irq_registers; /* empty: no interrupt controller that is driven here */
+    uint32_t irq_sources;
+    bool irq_is_aplic;            /* an APLIC that delivers to harts directly; else a PLIC */
+    bool has_imsics;              /* devices interrupt by messages, which nothing here drives */
     struct platform_range initrd; /* empty: none */
     char command_line[1024];
     uint8_t random_seed[64]; /* /chosen/rng-seed, kaslr-seed; zero where absent */

@@ -113,14 +113,15 @@ static void reads_every_board(void **state)
         assert_int_equal(p.reserved_count, board->reserved_count);
         assert_int_equal(p.hart_count, board->hart_count);
         assert_int_equal(p.harts_skipped, board->harts_skipped);
-        assert_int_equal(p.plic.start, board->plic);
-        assert_int_equal(p.plic_sources, board->sources);
+        assert_int_equal(p.irq_registers.start, board->plic);
+        assert_int_equal(p.irq_sources, board->sources);
+        assert_false(p.irq_is_aplic);
         for (uint32_t h = 0; h < p.hart_count; h++) {
             /* On all of these a supervisor context follows a machine one. */
             uint32_t context = board->first_context == NO_CONTEXT ? NO_CONTEXT
                                                                   : board->first_context + 2 * h;
             assert_int_equal(p.harts[h].id, board->first_id + h);
-            assert_int_equal(p.harts[h].plic_context, context);
+            assert_int_equal(p.harts[h].irq_context, context);
             assert_int_equal(p.harts[h].isa, board->isa);
         }
         free(tree.data);
@@ -273,10 +274,37 @@ static void skips_harts_that_are_not_ours(void **state)
     assert_int_equal(p.hart_count, 2);
     assert_int_equal(p.harts_skipped, 2);
     assert_int_equal(p.harts[0].id, 1);
-    assert_int_equal(p.harts[0].plic_context, 3);
+    assert_int_equal(p.harts[0].irq_context, 3);
     assert_int_equal(p.harts[1].id, 3);
-    assert_int_equal(p.harts[1].plic_context, 7);
+    assert_int_equal(p.harts[1].irq_context, 7);
     free(tree.data);
+}
+
+/* The controller of supervisor mode is used, wherever that of machine mode stands; one that sends
+ * messages is not. */
+static void finds_the_aplic_of_its_mode(void **state)
+{
+    unsigned char *data = open_tree("qemu-virt-aplic-q7", 64);
+    struct platform p;
+    assert_true(platform_read(&p, data));
+    assert_true(p.irq_is_aplic && !p.has_imsics);
+    assert_int_equal(p.irq_registers.start, 0xd000000);
+    assert_int_equal(p.irq_registers.end, 0xd008000);
+    assert_int_equal(p.irq_sources, 96);
+    for (uint32_t h = 0; h < 4; h++) {
+        assert_int_equal(p.harts[h].id, h);
+        assert_int_equal(p.harts[h].irq_context, h);
+    }
+    int node = fdt_path_offset(data, "/soc/aplic@d000000");
+    assert_int_equal(fdt_setprop_u32(data, node, "msi-parent", 1), 0);
+    assert_true(platform_read(&p, data));
+    assert_true(!p.irq_is_aplic && p.irq_registers.end == 0);
+    assert_int_equal(fdt_delprop(data, node, "msi-parent"), 0);
+    assert_int_equal(fdt_delprop(data, node, "riscv,num-sources"), 0);
+    assert_false(platform_read(&p, data));
+    assert_string_equal(p.problem,
+                        "aplic@d000000: riscv,num-sources is missing or no number up to 1023");
+    free(data);
 }
 
 static void reads_what_the_firmware_adds(void **state)
@@ -373,6 +401,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(names_a_tree_that_is_none),
         cmocka_unit_test(names_nodes_that_are_missing_or_too_many),
         cmocka_unit_test(skips_harts_that_are_not_ours),
+        cmocka_unit_test(finds_the_aplic_of_its_mode),
         cmocka_unit_test(reads_what_the_firmware_adds),
         cmocka_unit_test(refuses_an_archive_that_ends_before_its_start),
         cmocka_unit_test(survives_damaged_trees),

@@ -45,7 +45,7 @@ struct arch_hart {
     struct arch_space *space; /* in satp; NULL: the kernel's own */
     struct arch_fpu *fpu;     /* whose state the registers hold, if it agrees */
     uint64_t bit;             /* 1 << number: in the masks of address spaces */
-    uint32_t plic_context;
+    uint32_t irq_context;
     bool has_sstc;
     bool fpu_on; /* sstatus.FS is not off */
 };

@@ -40,7 +40,7 @@ struct board {
     const char *name;
     uint32_t ports; /* serial ports that are enabled */
     uint64_t console, size;
-    uint32_t interrupt; /* 0: its controller is no PLIC */
+    uint32_t interrupt; /* 0: the kernel does not drive its controller */
     const char *shift, *width;
     uint32_t ethernet_count;
     struct ethernet ethernets[ETHERNETS_MAX];
@@ -127,6 +127,8 @@ static const struct board boards[] = {
     {"qemu-sifive_u-q7", 2, 0x10010000, 0x1000, 4, "", "", GEM(53)},
     {"qemu-virt-aia-q10", 1, 0x10000000, 0x100, 0, "", "", 0, {{0}}},
     {"qemu-virt-aia-q7", 1, 0x10000000, 0x100, 0, "", "", 0, {{0}}},
+    /* A controller of two cells, too, which the kernel drives. */
+    {"qemu-virt-aplic-q7", 1, 0x10000000, 0x100, 10, "", "", 0, {{0}}},
     {"qemu-virt-q10", 1, 0x10000000, 0x100, 10, "", "", 0, {{0}}},
     {"qemu-virt-q7", 1, 0x10000000, 0x100, 10, "", "", 0, {{0}}},
     /* PLICs of two cells: the second is the kind of the interrupt, and none of its own. */

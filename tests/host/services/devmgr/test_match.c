@@ -179,7 +179,7 @@ static void properties_as_text(void **state)
     assert_false(device_property(tree, &device, "reg/reg", value));
 }
 
-/* An interrupt controller of another kind has other specifiers: none is taken for a PLIC's. */
+/* A controller that the kernel does not drive has other specifiers: none is taken for one of its. */
 static void interrupts_of_others_are_left_alone(void **state)
 {
     struct driver_manifest uart = parse("driver u\nservice u\ncompatible ns16550a\n");
