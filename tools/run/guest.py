@@ -166,6 +166,13 @@ class Guest:
                         time.monotonic() >= end:
                     raise self.error("no /%s/ within the time limit" % pattern)
 
+    def appears(self, pattern, seconds, start=0):
+        """Whether the expression is found in a console line from `start` on, within so many seconds."""
+        wanted = re.compile(pattern)
+        with self.changed:
+            return self.changed.wait_for(
+                lambda: any(wanted.search(line) for line in self.lines[start:]), seconds)
+
     def error(self, what):
         return GuestError("%s; its console ends:\n%s" % (what, "\n".join(self.lines[-40:])))
 

@@ -323,7 +323,10 @@ static void members_come_and_go_under_load(void)
         start_thread(&takers[i], take_signals, &waiters[i]);
         start_thread(&movers[i], add_and_remove, &set);
     }
-    sk_sleep(200 * SK_MS);
+    uint64_t limit = test_deadline();
+    do {
+        sk_sleep(200 * SK_MS);
+    } while (atomic_load(&taken) == 0 && sk_now() < limit);
     atomic_store(&stop, true);
     join_thread(&movers[0]);
     join_thread(&movers[1]);

@@ -67,10 +67,8 @@ class Peer:
         """Sent again and again, as the driver may not be there yet; it may come more than once."""
         while True:
             self.send(text, group)
-            with self.guest.changed:
-                if self.guest.changed.wait_for(
-                        lambda: any("got " + text in line for line in self.guest.lines), REPEAT_S):
-                    break
+            if self.guest.appears("got " + text, REPEAT_S):
+                break
         self.send("enough")
         return self.frames("enough")
 

@@ -172,16 +172,21 @@ static void a_thousand_threads_leave_nothing(void)
     }
 }
 
-static void sleep_long(void *argument)
+static void sleep_until_told(void *argument)
 {
-    sk_sleep(50 * SK_MS);
+    _Atomic bool *told = argument;
+    while (!atomic_load(told)) {
+        sk_sleep(SK_MS);
+    }
 }
 
 static void a_join_times_out(void)
 {
     struct sk_thread thread;
-    test_status(sk_thread_start(&thread, sleep_long, NULL, 0, SK_PRIORITY_DEFAULT), SK_OK);
+    _Atomic bool told = false;
+    test_status(sk_thread_start(&thread, sleep_until_told, &told, 0, SK_PRIORITY_DEFAULT), SK_OK);
     test_status(sk_thread_join(&thread, sk_deadline_after(SK_MS)), SK_TIMED_OUT);
+    atomic_store(&told, true);
     test_status(sk_thread_join(&thread, test_deadline()), SK_OK);
 }
 
