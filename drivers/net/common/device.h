@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a network driver supplies: its device, by the functions below. The rest of the program is
- * client.c beside this page, main() included, which serves "nicN" (<sk/protocol/nic.h>). One thread;
+ * client.c and packets.c beside this page, main() included, which serves "nicN" (<sk/protocol/nic.h>). One thread;
  * no function waits, but for the time a register access or a reset takes.
  *
  * Buffers are named by their numbers in the pool, which client.c owns and the device can reach.
