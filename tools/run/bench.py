@@ -144,7 +144,7 @@ def spaced(guest, client, requests):
     for _ in range(requests):
         client.fetch()
         due = max(due + SPACING_S, time.monotonic())
-        time.sleep(due - time.monotonic() if due > time.monotonic() else 0)
+        time.sleep(max(0.0, due - time.monotonic()))
     return guest.total() - before
 
 
