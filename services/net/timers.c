@@ -115,13 +115,16 @@ static bool dns_waits(void)
     return dns_until != 0;
 }
 
+/* There is a group beside that of all hosts. */
+static bool igmp_started(void)
+{
+    return lwip_stats.memp[MEMP_IGMP_GROUP]->used > 1;
+}
+
 /* A report of a group is due. */
 static bool igmp_waits(void)
 {
-    struct netif *netif = link_netif();
-
-    for (const struct igmp_group *g = netif != NULL ? netif_igmp_data(netif) : NULL; g != NULL;
-         g = g->next) {
+    for (const struct igmp_group *g = netif_igmp_data(link_netif()); g != NULL; g = g->next) {
         if (g->timer != 0) {
             return true;
         }
@@ -136,7 +139,7 @@ static struct timer timers[] = {
     {dhcp_coarse_tmr, DHCP_COARSE_TIMER_MSECS *SK_MS, config_uses_dhcp, config_uses_dhcp, NEVER},
     {dhcp_fine_tmr, DHCP_FINE_TIMER_MSECS *SK_MS, config_dhcp_waits, config_dhcp_waits, NEVER},
     {dns_tmr, DNS_TMR_INTERVAL *SK_MS, dns_waits, dns_waits, NEVER},
-    {igmp_tmr, IGMP_TMR_INTERVAL *SK_MS, igmp_waits, igmp_waits, NEVER},
+    {igmp_tmr, IGMP_TMR_INTERVAL *SK_MS, igmp_started, igmp_waits, NEVER},
     {lost_run, LOST_INTERVAL_MS *SK_MS, lost_waits, lost_waits, NEVER},
 };
 

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What all network drivers share, which is all but the device: serves "nicN" (<sk/protocol/nic.h>) to
- * one client, over the functions of device.h: requests, the filter of groups, the loop. Owns the packet
- * pool; packets.c moves the packets.
- *
- * Packets move only in before_wait, whatever woke the driver: received ones to the client's ring, the
- * client's to the device, buffers back to where they belong. The device's interrupts are asked for
- * only before a wait, and those of sent packets only when the client has no buffer left.
- * One thread, no lock. Tests: tests/qemu/net.
+ * one client, over the functions of device.h: its requests, and what the device tells. Owns the packet pool;
+ * packets.c moves the packets, before each wait. One thread, no lock. Tests: tests/qemu/net.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,82 +12,9 @@
 
 #include "client.h"
 
-#define ROUNDS_MAX 16 /* then requests get their turn */
-
 struct net_client nic;
 
-/* --- Groups --- */
-
-/* What the client writes meanwhile it tells of once more. */
-static void take_groups(void)
-{
-    struct sk_nic_rings *rings = nic.rings;
-
-    if (atomic_load_explicit(&rings->groups_changed, memory_order_relaxed) == 0) {
-        return;
-    }
-    atomic_exchange_explicit(&rings->groups_changed, 0, memory_order_seq_cst);
-    uint32_t wanted = atomic_load_explicit(&rings->group_count, memory_order_relaxed);
-    nic.device.group_count = 0;
-    for (uint32_t i = 0; i < wanted && i < SK_NIC_GROUPS_MAX; i++) {
-        uint8_t *to = nic.device.groups[nic.device.group_count];
-        memcpy(to, rings->groups[i], sizeof rings->groups[i]);
-        nic.device.group_count += to[0] & 1; /* else it is no group */
-    }
-    device_set_groups(&nic.device);
-}
-
-/* --- The loop --- */
-
-static void wake_client(void)
-{
-    if (nic.to_wake) {
-        nic.to_wake = false;
-        if (sk_wake_needed(&nic.rings->client_sleeps)) {
-            sk_event_signal(nic.to_client);
-        }
-    }
-}
-
-/* True: something happened between the last look and the wish for interrupts. */
-static bool ask_for_interrupts(void)
-{
-    bool again = device_rx_interrupt_on(&nic.device);
-
-    if (nic.device.tx_posted > 0 &&
-        (atomic_load_explicit(&nic.rings->tx_starved, memory_order_relaxed) != 0 ||
-         !device_tx_room(&nic.device))) {
-        again |= device_tx_interrupt_on(&nic.device);
-    }
-    return again;
-}
-
-static bool before_wait(struct sk_server *server)
-{
-    int rounds = 0;
-
-    if (nic.failed || nic.client == NULL) {
-        return false;
-    }
-    sk_sleep_end(&nic.rings->driver_sleeps);
-    take_groups();
-    device_interrupts_off(&nic.device);
-    while (rounds < ROUNDS_MAX && packets_move() && !nic.failed) {
-        rounds++;
-    }
-    wake_client();
-    if (rounds == ROUNDS_MAX || nic.failed) {
-        return !nic.failed;
-    }
-    bool starved = nic.device.rx_posted < RX_BUFFERS / 2;
-    bool room = device_tx_room(&nic.device);
-    atomic_store_explicit(&nic.rings->rx_starved, starved, memory_order_relaxed);
-    sk_sleep_begin(&nic.rings->driver_sleeps);
-    return ask_for_interrupts() ||
-           atomic_load_explicit(&nic.rings->groups_changed, memory_order_relaxed) != 0 ||
-           (room && sk_ring_available(&nic.tx_submit) > 0) ||
-           (starved && sk_ring_available(&nic.rx_free) > 0);
-}
+/* --- Events --- */
 
 static void take_events(uint32_t events)
 {
@@ -285,7 +207,7 @@ int main(int argc, char **argv)
         .server = {.message = on_message,
                    .disconnect = on_disconnect,
                    .deadline = on_deadline,
-                   .before_wait = before_wait},
+                   .before_wait = packets_before_wait},
     };
 
     return sk_driver_main(&nic.driver, &ops, argc, argv);

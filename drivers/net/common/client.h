@@ -30,7 +30,7 @@ extern struct net_client nic; /* client.c */
 void packets_restart(void);
 /* The device broke the rules: says so, and starts it anew. */
 void packets_misbehaved(void);
-/* Takes what the device has for the client and the client for the device. True: there was something. */
-bool packets_move(void);
+/* before_wait of the server: takes what the device has for the client and the client for the device. */
+bool packets_before_wait(struct sk_server *server);
 
 #endif

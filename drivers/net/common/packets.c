@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between the client's rings and the device: packets both ways, buffers back to where they belong, and
- * what becomes of both when the device is started anew. Nothing that the client wrote is believed: a
- * descriptor that is not valid is dropped and counted.
+ * Between the client's rings and the device: packets both ways, buffers back to where they belong, the
+ * filter of groups, and what becomes of all when the device is started anew. Nothing that the client wrote
+ * is believed: a descriptor that is not valid is dropped and counted.
+ *
+ * Packets move only before a wait, whatever woke the driver. The device's interrupts are asked for only
+ * then, and those of sent packets only when the client has no buffer left.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "client.h"
+
+#define ROUNDS_MAX 16 /* then requests get their turn */
 
 /* --- Buffers --- */
 
@@ -232,7 +238,42 @@ static bool take_sent(void)
     return any;
 }
 
-bool packets_move(void)
+/* --- Groups --- */
+
+static bool groups_changed(void)
+{
+    return atomic_load_explicit(&nic.rings->groups_changed, memory_order_relaxed) != 0;
+}
+
+/* What the client writes meanwhile it tells of once more. */
+static void take_groups(void)
+{
+    struct sk_nic_rings *rings = nic.rings;
+
+    atomic_exchange_explicit(&rings->groups_changed, 0, memory_order_seq_cst);
+    uint32_t wanted = atomic_load_explicit(&rings->group_count, memory_order_relaxed);
+    nic.device.group_count = 0;
+    for (uint32_t i = 0; i < wanted && i < SK_NIC_GROUPS_MAX; i++) {
+        uint8_t *to = nic.device.groups[nic.device.group_count];
+        memcpy(to, rings->groups[i], sizeof rings->groups[i]);
+        nic.device.group_count += to[0] & 1; /* else it is no group */
+    }
+    device_set_groups(&nic.device);
+}
+
+/* --- The loop --- */
+
+static void wake_client(void)
+{
+    if (nic.to_wake) {
+        nic.to_wake = false;
+        if (sk_wake_needed(&nic.rings->client_sleeps)) {
+            sk_event_signal(nic.to_client);
+        }
+    }
+}
+
+static bool move(void)
 {
     bool any = receive();
 
@@ -240,4 +281,45 @@ bool packets_move(void)
     any |= send();
     take_free();
     return any;
+}
+
+/* True: something happened between the last look and the wish for interrupts. */
+static bool ask_for_interrupts(void)
+{
+    bool again = device_rx_interrupt_on(&nic.device);
+
+    if (nic.device.tx_posted > 0 &&
+        (atomic_load_explicit(&nic.rings->tx_starved, memory_order_relaxed) != 0 ||
+         !device_tx_room(&nic.device))) {
+        again |= device_tx_interrupt_on(&nic.device);
+    }
+    return again;
+}
+
+bool packets_before_wait(struct sk_server *server)
+{
+    int rounds = 0;
+
+    if (nic.failed || nic.client == NULL) {
+        return false;
+    }
+    sk_sleep_end(&nic.rings->driver_sleeps);
+    if (groups_changed()) {
+        take_groups();
+    }
+    device_interrupts_off(&nic.device);
+    while (rounds < ROUNDS_MAX && move() && !nic.failed) {
+        rounds++;
+    }
+    wake_client();
+    if (rounds == ROUNDS_MAX || nic.failed) {
+        return !nic.failed;
+    }
+    bool starved = nic.device.rx_posted < RX_BUFFERS / 2;
+    bool room = device_tx_room(&nic.device);
+    atomic_store_explicit(&nic.rings->rx_starved, starved, memory_order_relaxed);
+    sk_sleep_begin(&nic.rings->driver_sleeps);
+    return ask_for_interrupts() || groups_changed() ||
+           (room && sk_ring_available(&nic.tx_submit) > 0) ||
+           (starved && sk_ring_available(&nic.rx_free) > 0);
 }
