@@ -13,10 +13,8 @@
 #include <ipc/message.h>
 #include <kernel/hart.h>
 #include <kernel/panic.h>
+#include <kernel/step.h>
 #include <kernel/syscall.h>
-
-/* Threads looked at in one step when a server has died: about 10 instructions each. */
-#define BREAK_THREADS_PER_STEP 512u
 
 /* Ends a call that was received, one way or another. Channel lock held, wait over. */
 static void served_over(struct thread *caller)
@@ -173,11 +171,16 @@ status_t call_reply(struct thread *self, token_t token, const struct outgoing *o
 bool call_break_step(struct process *server, uint32_t *slot)
 {
     uint32_t count = atomic_load_explicit(&thread_slot_count, memory_order_acquire);
-    uint32_t end = *slot + BREAK_THREADS_PER_STEP;
-    for (; *slot < count && *slot < end; (*slot)++) {
+    for (; *slot < count; (*slot)++) {
+        if (*slot % 8 == 0 && !step_take(1)) {
+            return false;
+        }
         struct thread *caller = atomic_load_explicit(&thread_slots[*slot], memory_order_acquire);
         if (caller == NULL || __atomic_load_n(&caller->call.server, __ATOMIC_RELAXED) != server) {
             continue;
+        }
+        if (!step_take(4)) {
+            return false;
         }
         struct spinlock *lock = lock_served(caller, server);
         if (lock != NULL) {
@@ -188,5 +191,5 @@ bool call_break_step(struct process *server, uint32_t *slot)
             lock_release(lock);
         }
     }
-    return *slot >= count;
+    return true;
 }

@@ -17,9 +17,10 @@
 #include <kernel/hart.h>
 #include <kernel/job.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 
-/* A channel's inboxes hold at most 128 sends of 8 handles: some 10,000 instructions each. */
-#define CHANNELS_PER_STEP 4u
+/* What looking into a channel costs, in units of step_take: its inboxes hold at most 128 sends of 8 handles. */
+#define CHANNEL_UNITS 100
 /* Searches that others may disturb before it is given up: the charges then stay with the parent. */
 #define ATTEMPTS 4u
 
@@ -170,7 +171,7 @@ static bool mark_inside(struct job *job)
 bool channels_collect_step(struct job *job)
 {
     struct job_collection *collection = &job->collection;
-    for (uint32_t i = 0; i < CHANNELS_PER_STEP; i++) {
+    while (step_take(CHANNEL_UNITS)) {
         if (mark_inside(job)) {
             continue;
         }

@@ -12,12 +12,13 @@
 #include <kernel/hart.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
+#include <kernel/step.h>
 
 #define REGISTER_BYTES SK_MESSAGE_REGISTER_BYTES
 #define INFO_MASK (SK_INFO_LENGTH_MASK | SK_INFO_HANDLES_MASK << SK_INFO_HANDLES_SHIFT)
 
-/* Dead messages released in one step of kernel_exit: at most this many, 8 handles each. */
-#define RELEASES_PER_STEP 8u
+/* What giving up a handle costs, in units of step_take, without what its object pays itself. */
+#define DROP_UNITS 4
 
 _Atomic uint64_t message_live;
 static struct cache message_cache = CACHE_INIT("message", struct message);
@@ -256,17 +257,18 @@ void message_free(struct message *message)
 bool message_release_step(void)
 {
     struct list_node *dead = &cpu_hart()->dead_messages;
-    for (uint32_t n = 0; n < RELEASES_PER_STEP; n++) {
-        struct list_node *node = list_pop(dead);
-        if (node == NULL) {
+    while (!list_empty(dead)) {
+        struct message *message = list_first(dead, struct message, link);
+        uint32_t count = SK_INFO_HANDLES(message->info);
+        if (!step_take(3 + (int32_t)count * DROP_UNITS)) {
             return false;
         }
-        struct message *message = list_entry(node, struct message, link);
+        list_remove(&message->link);
         /* Dropping may close endpoints, whose messages join the list. */
-        for (uint32_t i = 0; i < SK_INFO_HANDLES(message->info); i++) {
+        for (uint32_t i = 0; i < count; i++) {
             capability_drop(message->handles[i]);
         }
         message_free(message);
     }
-    return !list_empty(dead);
+    return true;
 }

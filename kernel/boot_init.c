@@ -93,7 +93,7 @@ static void load_segment(struct loader *l, const Elf64_Phdr *segment)
     uint64_t offset = l->file_offset + segment->p_offset - skew;
     struct memory *memory = l->archive;
     if ((prot & SK_PROT_WRITE) != 0 || segment->p_filesz != segment->p_memsz) {
-        must(memory_create(l->job, length, false, &memory), INIT_NAME);
+        must(memory_create(l->job, length, &memory), INIT_NAME);
         must(memory_copy_in(memory, skew, l->file + segment->p_offset, segment->p_filesz),
              INIT_NAME);
         offset = 0;
@@ -133,7 +133,7 @@ static uint64_t make_stack(struct loader *l)
 {
     struct memory *memory;
     vaddr_t mapped;
-    must(memory_create(l->job, STACK_SIZE, false, &memory), "stack of init");
+    must(memory_create(l->job, STACK_SIZE, &memory), "stack of init");
     must(space_map(&l->process->space, memory, SK_RIGHTS_ALL, 0, STACK_SIZE, STACK_ADDRESS,
                    SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED, &mapped),
          "stack of init");
@@ -199,7 +199,7 @@ static void send_message(struct loader *l, struct endpoint *from, const void *tr
     struct resource *root;
     must(resource_create(l->job, SK_RESOURCE_ROOT, 0, ~(uint64_t)0, &root), "root resource");
     struct memory *tree_copy;
-    must(memory_create(l->job, tree_size, true, &tree_copy), "copy of the device tree");
+    must(memory_create(l->job, tree_size, &tree_copy), "copy of the device tree");
     must(memory_copy_in(tree_copy, 0, tree, tree_size), "copy of the device tree");
     hide_seeds(tree_copy, tree);
 

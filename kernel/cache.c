@@ -34,6 +34,9 @@ static bool cache_grow(struct cache *cache)
     if (page_alloc_order(NULL, order, ~(paddr_t)0, &pa) != SK_OK) {
         return false;
     }
+    for (size_t offset = 0; offset < PAGE_SIZE << order; offset += PAGE_SIZE) {
+        page_zero(pa + offset);
+    }
     char *chunk = phys_to_virt(pa);
     size_t count = (PAGE_SIZE << order) / stride;
     for (size_t i = count; i-- > 0;) {

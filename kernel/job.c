@@ -15,7 +15,13 @@
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 #include <kernel/wait.h>
+
+/* What telling a process to end, without its threads, and ending a job and those above it cost, in units of
+ * step_take. */
+#define KILL_UNITS 5
+#define END_UNITS 6
 
 static struct cache job_cache = CACHE_INIT("job", struct job);
 static struct spinlock job_tree_lock = SPINLOCK_INIT(LOCK_JOB_TREE);
@@ -92,15 +98,7 @@ static status_t limit_carve(struct job *parent, const uint64_t limit[BUDGET_KIND
 /* True if it and all below it have no live process. Tree lock held. */
 static bool is_quiet(const struct job *job)
 {
-    if (job->live_processes > 0) {
-        return false;
-    }
-    list_for_each(node, &job->children) {
-        if (!list_entry(node, struct job, sibling)->ended) {
-            return false;
-        }
-    }
-    return true;
+    return job->live_processes == 0 && job->live_children == 0;
 }
 
 /* Ends the job and those above it that only waited for it. Tree lock held. */
@@ -129,6 +127,7 @@ static void end_if_quiet(struct job *job)
         }
         /* Told last, so that whoever sees the end finds the budget back with the parent. */
         store_relaxed(&job->ended, true);
+        job->parent->live_children--;
         lock_acquire(job->object.lock);
         object_notify(&job->object, SK_SIGNAL_TERMINATED);
         lock_release(job->object.lock);
@@ -139,15 +138,15 @@ static void end_if_quiet(struct job *job)
 bool job_collect_step(void)
 {
     struct list_node *ended = &cpu_hart()->ended_jobs;
-    if (list_empty(ended)) {
-        return false;
-    }
-    struct job *job = list_first(ended, struct job, collection.link);
-    if (channels_collect_step(job)) {
+    while (!list_empty(ended)) {
+        struct job *job = list_first(ended, struct job, collection.link);
+        if (!channels_collect_step(job)) {
+            return false;
+        }
         list_remove(&job->collection.link);
         object_put(&job->object);
     }
-    return !list_empty(ended);
+    return true;
 }
 
 static void job_orphan(struct object *object)
@@ -164,11 +163,13 @@ static void job_destroy(struct object *object)
     struct job *parent = job->parent;
     lock_acquire(&job_tree_lock);
     list_remove(&job->sibling);
+    parent->child_count--;
+    parent->live_children -= !job->ended;
     end_if_quiet(parent);
     lock_release(&job_tree_lock);
     object_fini(object);
     cache_free(&job_cache, job);
-    object_put(&parent->object);
+    object_put_later(&parent->object); /* which may be the last as well */
 }
 
 static uint32_t job_observe(struct object *object)
@@ -200,6 +201,9 @@ static void job_init(struct job *job, struct job *parent, const uint64_t limit[B
     job->parent = parent;
     list_init(&job->sibling);
     list_init(&job->children);
+    job->depth = parent == NULL ? 0 : parent->depth + 1;
+    job->child_count = 0;
+    job->live_children = 0;
     list_init(&job->processes);
     job->live_processes = 0;
     job->killed = false;
@@ -216,6 +220,9 @@ struct job *job_init_root(const uint64_t limit[BUDGET_KINDS])
 
 status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **result)
 {
+    if (parent->depth == SK_JOB_DEPTH_MAX) {
+        return SK_OUT_OF_RANGE;
+    }
     status_t status = job_charge(parent, BUDGET_OBJECTS, 1);
     if (status != SK_OK) {
         return status;
@@ -234,6 +241,8 @@ status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], stru
     lock_acquire(&job_tree_lock);
     job->killed = parent->killed;
     list_append(&parent->children, &job->sibling);
+    parent->child_count++;
+    parent->live_children++;
     lock_release(&job_tree_lock);
     *result = job;
     return SK_OK;
@@ -291,38 +300,87 @@ static struct job *walk_next(struct job *top, struct job *job)
     return NULL;
 }
 
-/* A process of the job that was not told to end yet, +1. Tree lock held. */
-static struct process *process_to_kill(struct job *job)
+/* Goes on to the next job of a walk below `top`; false at the end, where *at is NULL. */
+static bool walk_on(struct job *top, struct object **at)
 {
-    list_for_each(node, &job->processes) {
-        struct process *process = list_entry(node, struct process, job_link);
-        if (__atomic_load_n(&process->state, __ATOMIC_RELAXED) < SK_PROCESS_DYING) {
-            object_get(&process->object);
-            return process;
-        }
-    }
-    return NULL;
-}
-
-bool job_kill_step(struct job *top)
-{
-    struct process *process = NULL;
+    struct object *before = *at;
     lock_acquire(&job_tree_lock);
-    for (struct job *job = top; job != NULL && process == NULL; job = walk_next(top, job)) {
-        job->killed = true;
-        process = process_to_kill(job);
-    }
-    /* Jobs that have no process to wait for end here, and then those above them. */
-    for (struct job *job = top; job != NULL && process == NULL; job = walk_next(top, job)) {
-        end_if_quiet(job);
+    struct job *next = walk_next(top, job_from_object(before));
+    if (next != NULL) {
+        object_get(&next->object);
     }
     lock_release(&job_tree_lock);
-    if (process == NULL) {
-        return true;
+    *at = next == NULL ? NULL : &next->object;
+    object_put(before);
+    return next != NULL;
+}
+
+/* Ends the processes of a job, each in turn from the head of the list to its end: *left are to be looked at. False:
+ * not all in this step. */
+static bool processes_kill_step(struct job *job, uint64_t *left)
+{
+    for (; *left > 0; (*left)--) {
+        struct process *process = NULL;
+        if (!step_take(KILL_UNITS)) {
+            return false;
+        }
+        lock_acquire(&job_tree_lock);
+        struct list_node *node = list_pop(&job->processes);
+        if (node != NULL) {
+            list_append(&job->processes, node);
+            process = list_entry(node, struct process, job_link);
+            object_get(&process->object);
+        }
+        lock_release(&job_tree_lock);
+        if (process != NULL) {
+            process_end(process, SK_EXIT_KILLED, 0);
+            object_put(&process->object);
+        }
     }
-    process_end(process, SK_EXIT_KILLED, 0);
-    object_put(&process->object);
-    return false;
+    return true;
+}
+
+/* Nothing enters a job that is marked, and its later children are marked when they are made, so one walk finds all. */
+static status_t kill_walk(struct step *step, struct job *top)
+{
+    do {
+        struct job *job = job_from_object(step->object[1]);
+        if (!step->flag) {
+            lock_acquire(&job_tree_lock);
+            job->killed = true;
+            step->at = job->live_processes;
+            lock_release(&job_tree_lock);
+            step->flag = true;
+        }
+        if (!processes_kill_step(job, &step->at) || !step_take(1)) {
+            return SK_PENDING;
+        }
+        step->flag = false;
+    } while (walk_on(top, &step->object[1]));
+    return SK_OK;
+}
+
+status_t job_kill_step(struct step *step)
+{
+    struct job *top = job_from_object(step->object[0]);
+    if (step->value == 0) {
+        if (kill_walk(step, top) != SK_OK) {
+            return SK_PENDING;
+        }
+        step->value = 1;
+        step->object[1] = &top->object;
+        object_get(&top->object);
+    }
+    /* Jobs that have no process to wait for end here, and then those above them. */
+    do {
+        if (!step_take(END_UNITS)) {
+            return SK_PENDING;
+        }
+        lock_acquire(&job_tree_lock);
+        end_if_quiet(job_from_object(step->object[1]));
+        lock_release(&job_tree_lock);
+    } while (walk_on(top, &step->object[1]));
+    return SK_OK;
 }
 
 void job_info(struct job *job, struct sk_job_info *info)
@@ -331,9 +389,7 @@ void job_info(struct job *job, struct sk_job_info *info)
     info->id = job->object.id;
     lock_acquire(&job_tree_lock);
     info->processes = job->live_processes;
-    list_for_each(node, &job->children) {
-        info->children++;
-    }
+    info->children = job->child_count;
     lock_acquire(&job->budget_lock);
     memcpy(&info->limit, job->limit, sizeof(info->limit));
     memcpy(&info->used, job->used, sizeof(info->used));
@@ -341,15 +397,21 @@ void job_info(struct job *job, struct sk_job_info *info)
     lock_release(&job_tree_lock);
 }
 
-uint64_t job_used_total(enum budget_kind kind)
+status_t job_used_total_step(struct step *step, enum budget_kind kind)
 {
-    uint64_t total = 0;
-    lock_acquire(&job_tree_lock);
-    for (struct job *job = root_job; job != NULL; job = walk_next(root_job, job)) {
+    do {
+        if (!step_take(1)) {
+            return SK_PENDING;
+        }
+        struct job *job = job_from_object(step->object[1]);
         lock_acquire(&job->budget_lock);
-        total += job->used[kind];
+        step->value += job->used[kind];
         lock_release(&job->budget_lock);
-    }
-    lock_release(&job_tree_lock);
-    return total;
+    } while (walk_on(root_job, &step->object[1]));
+    return SK_OK;
+}
+
+struct object *job_root(void)
+{
+    return &root_job->object;
 }

@@ -16,9 +16,10 @@
 #include <kernel/panic.h>
 #include <kernel/resource.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 
-/* Frames freed in one step: some 60 instructions each. */
-#define FREES_PER_STEP 256u
+/* What freeing a frame costs, in units of step_take. */
+#define FREE_UNITS 3
 
 static struct cache memory_cache = CACHE_INIT("memory", struct memory);
 
@@ -72,33 +73,41 @@ static UNGUARDED status_t frame_locked(struct memory *memory, uint64_t page, pad
     return status;
 }
 
-/* Frees frames from `next_free` on, then the tables; true when nothing is left. The object has no
+/* Frees the table of frames that ends before `page`, where there is one for each 2 MiB. */
+static void table_free(struct memory *memory, uint64_t page)
+{
+    if (page_count(memory) > MEMORY_FRAMES_PER_TABLE && memory->direct[0] != 0) {
+        paddr_t *tables = phys_to_virt(memory->direct[0]);
+        paddr_t *table = &tables[(page - 1) / MEMORY_FRAMES_PER_TABLE];
+        if (*table != 0) {
+            page_free(memory->object.job, *table);
+            *table = 0;
+        }
+    }
+}
+
+/* Frees frames from `next_page` on and the tables behind them; false: there are more. The object has no
  * reference any more. */
 static bool memory_free_step(struct memory *memory)
 {
     struct job *job = memory->object.job;
     uint64_t count = page_count(memory);
-    for (uint32_t n = 0; n < FREES_PER_STEP && memory->next_free < count; n++) {
+    while (memory->next_page < count) {
         status_t status;
-        paddr_t *slot = slot_of(memory, memory->next_free, false, &status);
+        if (!step_take(FREE_UNITS)) {
+            return false;
+        }
+        paddr_t *slot = slot_of(memory, memory->next_page, false, &status);
         if (slot == NULL) { /* a hole of a whole table */
-            memory->next_free = (memory->next_free | (MEMORY_FRAMES_PER_TABLE - 1)) + 1;
+            memory->next_page = (memory->next_page | (MEMORY_FRAMES_PER_TABLE - 1)) + 1;
             continue;
         }
         if (*slot != 0) {
             page_free(job, *slot);
         }
-        memory->next_free++;
-    }
-    if (memory->next_free < count) {
-        return false;
-    }
-    if (count > MEMORY_FRAMES_PER_TABLE && memory->direct[0] != 0) {
-        const paddr_t *tables = phys_to_virt(memory->direct[0]);
-        for (uint32_t i = 0; i < MEMORY_FRAMES_PER_TABLE; i++) {
-            if (tables[i] != 0) {
-                page_free(job, tables[i]);
-            }
+        memory->next_page++;
+        if (memory->next_page % MEMORY_FRAMES_PER_TABLE == 0 || memory->next_page == count) {
+            table_free(memory, memory->next_page);
         }
     }
     if (count > MEMORY_DIRECT_FRAMES && memory->direct[0] != 0) {
@@ -150,15 +159,15 @@ static void memory_destroy(struct object *object)
 bool memory_release_step(void)
 {
     struct list_node *dead = &cpu_hart()->dead_memories;
-    if (list_empty(dead)) {
-        return false;
-    }
-    struct memory *memory = list_first(dead, struct memory, object.observers);
-    if (memory_free_step(memory)) {
+    while (!list_empty(dead)) {
+        struct memory *memory = list_first(dead, struct memory, object.observers);
+        if (!memory_free_step(memory)) {
+            return false;
+        }
         list_remove(&memory->object.observers);
         memory_end(memory);
     }
-    return !list_empty(dead);
+    return true;
 }
 
 const struct object_type memory_type = {
@@ -195,30 +204,37 @@ static status_t memory_alloc(struct job *job, enum memory_kind kind, uint64_t si
     memory->grant = NULL;
     memset(memory->direct, 0, sizeof(memory->direct));
     memory->committed = 0;
-    memory->next_free = 0;
+    memory->next_page = 0;
     *result = memory;
     return SK_OK;
 }
 
-status_t memory_create(struct job *job, uint64_t size, bool commit, struct memory **result)
+status_t memory_create(struct job *job, uint64_t size, struct memory **result)
 {
-    struct memory *memory;
-    status_t status = memory_alloc(job, MEMORY_ANONYMOUS, size, &memory);
-    if (status != SK_OK) {
-        return status;
-    }
-    for (uint64_t page = 0; commit && page < page_count(memory); page++) {
+    return memory_alloc(job, MEMORY_ANONYMOUS, size, result);
+}
+
+status_t memory_commit_step(struct memory *memory)
+{
+    status_t status = SK_OK;
+    for (; memory->next_page < page_count(memory); memory->next_page++) {
+        if (!step_take(FRAME_UNITS)) {
+            return SK_PENDING;
+        }
+        if (memory->kind == MEMORY_DMA) {
+            page_zero(memory->base + memory->next_page * PAGE_SIZE);
+            continue;
+        }
         paddr_t pa;
         lock_acquire(&memory->lock);
-        status = frame_locked(memory, page, &pa);
+        status = frame_locked(memory, memory->next_page, &pa);
         lock_release(&memory->lock);
         if (status != SK_OK) {
-            object_put(&memory->object);
-            return status;
+            break;
         }
     }
-    *result = memory;
-    return SK_OK;
+    memory->next_page = 0;
+    return status;
 }
 
 status_t memory_create_dma(struct job *job, uint64_t size, paddr_t limit, struct object *grant,

@@ -9,7 +9,11 @@
 #include <kernel/object.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 #include <kernel/wait.h>
+
+/* What destroying an object costs, in units of step_take, without the pages of memory, which pay themselves. */
+#define DESTROY_UNITS 5
 
 _Atomic uint64_t object_live[SK_TYPE_COUNT];
 
@@ -50,6 +54,18 @@ void object_fini(struct object *object)
     }
 }
 
+bool object_try_get(struct object *object)
+{
+    uint32_t refs = atomic_load_explicit(&object->refs, memory_order_relaxed);
+    while (refs != 0) {
+        if (atomic_compare_exchange_weak_explicit(&object->refs, &refs, refs + 1,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void object_put(struct object *object)
 {
     if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
@@ -66,13 +82,17 @@ void object_put_later(struct object *object)
     }
 }
 
-void object_destroy_later_ones(void)
+bool object_destroy_step(void)
 {
-    struct list_node *node;
-    while ((node = list_pop(&cpu_hart()->dead_objects)) != NULL) {
-        struct object *object = list_entry(node, struct object, observers);
+    struct list_node *dead = &cpu_hart()->dead_objects;
+    while (!list_empty(dead)) {
+        if (!step_take(DESTROY_UNITS)) {
+            return false;
+        }
+        struct object *object = list_entry(list_pop(dead), struct object, observers);
         object_types[object->type]->destroy(object);
     }
+    return true;
 }
 
 struct capability capability_make(struct object *object, uint32_t rights)

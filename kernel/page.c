@@ -29,7 +29,7 @@ struct range {
     paddr_t start;
     uint64_t frames;
     uint64_t carved;      /* [pages_lock] frames below this index are in the books */
-    unsigned char *books; /* [pages_lock] valid below `carved` */
+    unsigned char *books; /* [pages_lock] valid for the first frame of each block below `carved` */
 };
 
 struct hart_frames {
@@ -187,12 +187,18 @@ static bool block_carve(uint32_t order, paddr_t limit, paddr_t *pa)
             continue;
         }
         uint64_t skipped = range->carved;
-        memset(range->books + skipped, 0, index + size - skipped);
-        range->carved = index + size;
         free_frames -= index - skipped;
-        for (; skipped < index; skipped++) {
-            block_free(range, skipped, 0);
+        while (skipped < index) { /* in blocks as large as where they begin allows */
+            uint32_t piece = 0;
+            while ((skipped >> piece & 1) == 0) {
+                piece++;
+            }
+            range->carved = skipped + (1ull << piece);
+            block_free(range, skipped, piece);
+            skipped = range->carved;
         }
+        range->carved = index + size;
+        range->books[index] = 0;
         free_frames -= size;
         *pa = range->start + index * PAGE_SIZE;
         return true;
@@ -206,10 +212,10 @@ static bool block_alloc(uint32_t order, paddr_t limit, paddr_t *pa)
     return block_find(order, limit, pa) || block_carve(order, limit, pa);
 }
 
-static void frames_zero(paddr_t pa, uint64_t bytes)
+void page_zero(paddr_t pa)
 {
     uint64_t *word = phys_to_virt(pa);
-    for (const uint64_t *end = word + bytes / 8; word < end; word += 16) {
+    for (const uint64_t *end = word + PAGE_SIZE / 8; word < end; word += 16) {
         word[0] = word[1] = word[2] = word[3] = word[4] = word[5] = word[6] = word[7] = 0;
         word[8] = word[9] = word[10] = word[11] = word[12] = word[13] = word[14] = word[15] = 0;
     }
@@ -271,7 +277,7 @@ status_t page_alloc(struct job *job, paddr_t *pa)
 {
     status_t status = page_alloc_dirty(job, pa);
     if (status == SK_OK) {
-        frames_zero(*pa, PAGE_SIZE);
+        page_zero(*pa);
     }
     return status;
 }
@@ -310,7 +316,6 @@ status_t page_alloc_order(struct job *job, uint32_t order, paddr_t limit, paddr_
         uncharge(job, 1ull << order);
         return SK_NO_MEMORY;
     }
-    frames_zero(*pa, PAGE_SIZE << order);
     return SK_OK;
 }
 

@@ -14,12 +14,17 @@
 #include <kernel/process.h>
 #include <kernel/random.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 
-/* Handles closed in one step of the reaper: each may release a queue's worth of work to later steps,
- * and costs at most some hundred instructions here. */
-#define REAPER_HANDLES_PER_STEP 32u
+/* What telling a thread to end costs, in units of step_take. */
+#define KILL_UNITS 12
+/* And giving back the pages of a handle table. */
+#define TABLE_UNITS 160
+/* And its death, which may end the jobs above it. */
+#define DEATH_UNITS 120
 
-enum reaper_stage { REAP_CALLS, REAP_HANDLES, REAP_SPACE };
+/* REAP_THREADS tells them to end; then the last one that ends has the process reaped from REAP_CALLS on. */
+enum reaper_stage { REAP_THREADS, REAP_CALLS, REAP_HANDLES, REAP_TABLE, REAP_SPACE, REAP_DEATH };
 
 static struct cache process_cache = CACHE_INIT("process", struct process);
 static struct spinlock process_list_lock = SPINLOCK_INIT(LOCK_PROCESS_LIST);
@@ -30,6 +35,9 @@ static void process_destroy(struct object *object)
 {
     struct process *process = process_from_object(object);
     struct job *job = process->job;
+    lock_acquire(&process_list_lock);
+    list_remove(&process->list_link);
+    lock_release(&process_list_lock);
     object_fini(object);
     cache_free(&process_cache, process);
     object_put(&job->object);
@@ -88,8 +96,9 @@ status_t process_create(struct job *job, const char *name, struct process **resu
     list_init(&process->threads);
     process->thread_count = 0;
     process->ended_run_time = 0;
-    process->reaper_stage = REAP_CALLS;
+    process->reaper_stage = REAP_THREADS;
     process->reaper_slot = 0;
+    process->to_tell = 0;
     list_init(&process->reaper_link);
     list_init(&process->job_link);
     list_init(&process->list_link);
@@ -115,12 +124,19 @@ fail_space:
     return status;
 }
 
-/* This hart reaps the process. Process lock not held; called once per process. */
+/* This hart reaps the process. Process lock not held; called once for its threads, and once when they are gone. */
 static void reaper_add(struct process *process)
 {
     object_get(&process->object);
     list_append(&cpu_hart()->reaper, &process->reaper_link);
     sched_chore();
+}
+
+/* Nothing of it runs any more. */
+static void reap_rest(struct process *process)
+{
+    process->reaper_stage = REAP_CALLS;
+    reaper_add(process);
 }
 
 /* Only one start at a time, and nobody reaps the process meanwhile. */
@@ -142,10 +158,11 @@ static bool start_finish(struct process *process, bool well)
     if (well) {
         process->state = SK_PROCESS_RUNNING;
     }
-    bool ended = process->state == SK_PROCESS_DYING && process->thread_count == 0;
+    bool ended = process->state == SK_PROCESS_DYING && process->thread_count == 0 &&
+                 process->to_tell == 0;
     lock_release(&process->lock);
     if (ended) {
-        reaper_add(process);
+        reap_rest(process);
     }
     return well;
 }
@@ -210,49 +227,53 @@ fail_reserve:
     return status;
 }
 
-/* A thread that has not been told to end yet, +1; NULL when all have. Process lock held. */
-static struct thread *thread_to_kill(struct process *process)
+/* Tells threads to end, each in turn from the head of the list to its end; false: there are more, in the next step. */
+static bool threads_kill_step(struct process *process)
 {
-    list_for_each(node, &process->threads) {
-        struct thread *thread = list_entry(node, struct thread, process_link);
-        if ((atomic_load(&thread->pending) & THREAD_PENDING_KILL) == 0) {
+    bool all = false, rest = false;
+    while (!all && step_take(KILL_UNITS)) {
+        struct thread *thread = NULL;
+        lock_acquire(&process->lock);
+        all = --process->to_tell == 0;
+        if (all) {
+            rest = process->thread_count == 0 && !process->starting;
+        } else if (!list_empty(&process->threads)) {
+            struct list_node *node = list_pop(&process->threads);
+            list_append(&process->threads, node);
+            thread = list_entry(node, struct thread, process_link);
             object_get(&thread->object);
-            return thread;
+        }
+        lock_release(&process->lock);
+        if (thread != NULL) {
+            thread_kill(thread);
+            object_put(&thread->object);
         }
     }
-    return NULL;
+    sched_interrupt_others();
+    if (rest) {
+        reap_rest(process);
+    }
+    return all;
 }
 
 void process_end(struct process *process, enum sk_exit_reason reason, int64_t code)
 {
+    struct thread *self = cpu_hart()->current;
     lock_acquire(&process->lock);
     bool first = process->state < SK_PROCESS_DYING;
-    bool empty = process->thread_count == 0;
-    bool starting = process->starting;
     if (first) {
         __atomic_store_n(&process->state, SK_PROCESS_DYING, __ATOMIC_RELAXED);
         process->exit_reason = reason;
         process->exit_code = code;
+        process->to_tell = process->thread_count + 1; /* the last look finds all told */
     }
-    struct thread *thread = first ? thread_to_kill(process) : NULL;
     lock_release(&process->lock);
-    if (!first) {
-        return;
+    if (self != NULL && self->process == process) {
+        thread_kill(self); /* it must not go on, however many others there are */
     }
-    if (empty) {
-        if (!starting) {
-            reaper_add(process);
-        }
-        return;
+    if (first && !threads_kill_step(process)) {
+        reaper_add(process);
     }
-    while (thread != NULL) {
-        thread_kill(thread);
-        object_put(&thread->object);
-        lock_acquire(&process->lock);
-        thread = thread_to_kill(process);
-        lock_release(&process->lock);
-    }
-    sched_interrupt_others();
 }
 
 void process_thread_ended(struct process *process, struct thread *thread)
@@ -269,9 +290,10 @@ void process_thread_ended(struct process *process, struct thread *thread)
             process->exit_reason = SK_EXIT_EXITED;
         }
     }
+    last = last && process->to_tell == 0;
     lock_release(&process->lock);
     if (last) {
-        reaper_add(process);
+        reap_rest(process);
     }
     object_put(&thread->object);
 }
@@ -283,55 +305,68 @@ static void process_dead(struct process *process)
               process->exit_reason == SK_EXIT_EXITED ? "it exited" : "it was ended",
               (long)process->exit_code);
     }
-    handle_table_fini(&process->handles);
-    space_fini(&process->space);
-    lock_acquire(&process_list_lock);
-    list_remove(&process->list_link);
-    lock_release(&process_list_lock);
     job_leave(process->job, process);
     lock_acquire(process->object.lock);
     __atomic_store_n(&process->state, SK_PROCESS_DEAD, __ATOMIC_RELAXED);
     object_notify(&process->object, SK_SIGNAL_TERMINATED);
     lock_release(process->object.lock);
-    object_put(&process->object);
+}
+
+/* A step of a process that is on no list now; false: there is more, in the next step. */
+static bool reap(struct process *process)
+{
+    switch ((enum reaper_stage)process->reaper_stage) {
+    case REAP_THREADS:
+        return threads_kill_step(process);
+    case REAP_CALLS:
+        if (!call_break_step(process, &process->reaper_slot)) {
+            return false;
+        }
+        process->reaper_stage = REAP_HANDLES;
+        /* fall through */
+    case REAP_HANDLES:
+        if (!handle_table_clear_step(&process->handles)) {
+            return false;
+        }
+        process->reaper_stage = REAP_TABLE;
+        /* fall through */
+    case REAP_TABLE:
+        if (!step_take(TABLE_UNITS)) {
+            return false;
+        }
+        handle_table_fini(&process->handles);
+        process->reaper_stage = REAP_SPACE;
+        /* fall through */
+    case REAP_SPACE:
+        if (!space_clear_step(&process->space)) {
+            return false;
+        }
+        process->reaper_stage = REAP_DEATH;
+        /* fall through */
+    case REAP_DEATH:
+        if (!step_take(DEATH_UNITS)) {
+            return false;
+        }
+        process_dead(process);
+    }
+    return true;
 }
 
 bool process_reap_step(void)
 {
     struct hart *hart = cpu_hart();
-    bool more = message_release_step();
-    more = memory_release_step() || more;
-    if (!more) { /* messages on the way out still hold handles */
-        more = job_collect_step();
+    struct list_node *node = list_pop(&hart->reaper);
+    if (node == NULL) {
+        return true;
     }
-    if (list_empty(&hart->reaper)) {
-        return more || !list_empty(&hart->dead_objects) || !list_empty(&hart->dead_messages);
+    struct process *process = list_entry(node, struct process, reaper_link);
+    if (!reap(process)) {
+        /* It may wait for another hart to leave the space: let others have their turn. */
+        list_append(&hart->reaper, node);
+        return false;
     }
-    struct process *process = list_first(&hart->reaper, struct process, reaper_link);
-    switch (process->reaper_stage) {
-    case REAP_CALLS:
-        if (call_break_step(process, &process->reaper_slot)) {
-            process->reaper_stage = REAP_HANDLES;
-        }
-        break;
-    case REAP_HANDLES:
-        if (handle_table_clear_step(&process->handles, REAPER_HANDLES_PER_STEP)) {
-            process->reaper_stage = REAP_SPACE;
-        }
-        break;
-    case REAP_SPACE:
-        if (space_clear_step(&process->space)) {
-            list_remove(&process->reaper_link);
-            process_dead(process);
-        } else {
-            /* It may wait for another hart to leave the space: let others have their turn. */
-            list_remove(&process->reaper_link);
-            list_append(&hart->reaper, &process->reaper_link);
-        }
-        break;
-    }
-    return more || !list_empty(&hart->reaper) || !list_empty(&hart->dead_messages) ||
-           !list_empty(&hart->dead_objects);
+    object_put(&process->object);
+    return list_empty(&hart->reaper);
 }
 
 void process_info(struct process *process, struct sk_process_info *info)
@@ -355,13 +390,18 @@ void process_info(struct process *process, struct sk_process_info *info)
     lock_release(&process->lock);
 }
 
-void process_visit_all(bool (*visit)(struct process *process, void *context), void *context)
+struct process *process_next(struct process *before)
 {
+    struct process *next = NULL;
     lock_acquire(&process_list_lock);
-    list_for_each(node, &process_list) {
-        if (!visit(list_entry(node, struct process, list_link), context)) {
-            break;
-        }
+    struct list_node *node = before == NULL ? process_list.next : before->list_link.next;
+    for (; node != &process_list && next == NULL; node = node->next) {
+        struct process *process = list_entry(node, struct process, list_link);
+        next = object_try_get(&process->object) ? process : NULL;
     }
     lock_release(&process_list_lock);
+    if (before != NULL) {
+        object_put(&before->object);
+    }
+    return next;
 }

@@ -14,6 +14,7 @@
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 #include <kernel/trap.h>
 
 /* The reaper goes on this soon when no system call or interrupt enters the kernel before. */
@@ -327,14 +328,42 @@ static RARELY void idle(struct hart *hart)
     hart->idle_ns += clock_now_ns() - began_ns;
 }
 
-/* One step of what this hart has put off. */
+bool sched_chores_step(void)
+{
+    const struct hart *hart = cpu_hart();
+    step_begin();
+    for (;;) {
+        if (!object_destroy_step() || !message_release_step() || !memory_release_step()) {
+            return false;
+        }
+        /* Now no message on its way out holds a handle. */
+        if (!job_collect_step() || !process_reap_step()) {
+            return false;
+        }
+        /* Each may have made work for another. */
+        if (list_empty(&hart->dead_objects) && list_empty(&hart->dead_messages) &&
+            list_empty(&hart->dead_memories) && list_empty(&hart->ended_jobs) &&
+            list_empty(&hart->reaper)) {
+            return true;
+        }
+    }
+}
+
+/* Between two steps. */
+static RARELY void let_interrupts_in(struct hart *hart)
+{
+    arm_clock(hart, deadline_next()); /* the last who ran may have set one since */
+    cpu_poll_interrupts();
+}
+
 static RARELY void do_chores(struct hart *hart)
 {
-    hart->chores = false;
-    object_destroy_later_ones();
-    if (process_reap_step()) {
-        sched_chore(); /* the rest, when this hart next passes here */
+    let_interrupts_in(hart);
+    if (hart->current == NULL ? mask_of(hart) != 0 : top_of(hart) > priority_of(hart->current)) {
+        return; /* a thread comes first; its turn will be short */
     }
+    /* The rest when this hart next passes here: not every system call of whoever runs is to pay for it. */
+    hart->chores = !sched_chores_step();
 }
 
 static void space_enter(const struct hart *hart, struct arch_space *space)
@@ -362,9 +391,11 @@ struct thread *kernel_exit(void)
             continue;
         }
         /* Who asks for something later interrupts this hart. */
-        if (unlikely(atomic_load_explicit(&thread->pending, memory_order_relaxed) != 0) &&
-            !thread_handle_pending(thread)) {
-            continue;
+        if (unlikely(atomic_load_explicit(&thread->pending, memory_order_relaxed) != 0)) {
+            let_interrupts_in(hart);
+            if (must_yield(hart, thread) || !thread_handle_pending(thread)) {
+                continue;
+            }
         }
         if (unlikely(atomic_load_explicit(&hart->ready_count, memory_order_relaxed) > 0) &&
             hart_count > 1) {

@@ -13,10 +13,12 @@
 #include <kernel/panic.h>
 #include <kernel/process.h>
 #include <kernel/space.h>
+#include <kernel/step.h>
 
-/* Regions given up in one step of the reaper. */
-#define CLEARS_PER_STEP 16u
-
+/* What entering a page, and giving up a region, cost in units of step_take. */
+#define PAGE_UNITS 2
+#define REGION_UNITS 3
+#define PAGES_AT_ONCE 512u
 /* Pages mapped by one fault where they exist anyway: a fault costs as much as 30 of them. */
 #define FAULT_AROUND_PAGES 16u
 
@@ -65,6 +67,11 @@ static bool range_is_user(vaddr_t start, uint64_t length)
     return start >= SK_USER_BASE && start < SK_USER_LIMIT && length <= SK_USER_LIMIT - start;
 }
 
+bool space_range_is_good(vaddr_t address, uint64_t length)
+{
+    return ((address | length) & PAGE_MASK) == 0 && length != 0 && range_is_user(address, length);
+}
+
 status_t space_init(struct address_space *space, struct job *job, uint64_t seed)
 {
     lock_init(&space->lock, LOCK_SPACE);
@@ -97,7 +104,7 @@ bool space_clear_step(struct address_space *space)
         /* No hart runs in it, and after this none holds a translation: frames may go at once. */
         mmu_flush(&space->arch, 0, SK_USER_LIMIT / PAGE_SIZE);
     }
-    for (uint32_t i = 0; i < CLEARS_PER_STEP && !empty; i++) {
+    while (!empty && step_take(REGION_UNITS)) {
         struct region *region = RB_MIN(region_tree, &space->regions);
         empty = region == NULL;
         if (!empty) {
@@ -106,14 +113,18 @@ bool space_clear_step(struct address_space *space)
         }
     }
     lock_release(&space->lock);
-    return empty;
+    if (!empty || !mmu_destroy_step(&space->arch)) {
+        return false;
+    }
+    space->populated = 0;
+    return true;
 }
 
 void space_fini(struct address_space *space)
 {
-    ASSERT(RB_EMPTY(&space->regions));
-    mmu_destroy(&space->arch);
-    space->populated = 0;
+    step_begin();
+    bool done = mmu_destroy_step(&space->arch);
+    ASSERT(done);
 }
 
 /* A free range of `length` bytes with a page to spare on both sides. Space lock held. */
@@ -160,7 +171,7 @@ static uint32_t prot_of_rights(uint32_t rights)
     return prot | (rights & SK_RIGHT_EXECUTE ? SK_PROT_EXECUTE : 0);
 }
 
-static bool prot_is_good(uint32_t prot)
+bool space_prot_is_good(uint32_t prot)
 {
     const uint32_t all = SK_PROT_READ | SK_PROT_WRITE | SK_PROT_EXECUTE;
     bool both = (prot & SK_PROT_WRITE) && (prot & SK_PROT_EXECUTE);
@@ -186,26 +197,14 @@ static UNGUARDED status_t page_enter(struct address_space *space, const struct r
 }
 
 /* Space lock held, the tree checked. */
-static status_t region_add(struct address_space *space, const struct region *model, bool populate)
+static status_t region_add(struct address_space *space, const struct region *model)
 {
     struct region *region;
     status_t status = region_alloc(space, &region);
-    if (status != SK_OK) {
-        return status;
-    }
-    *region = *model;
-    RB_INSERT(region_tree, &space->regions, region);
-    object_get(&region->memory->object);
-    for (vaddr_t va = region->start; populate && va < region->end; va += PAGE_SIZE) {
-        status = page_enter(space, region, va);
-        if (status != SK_OK) {
-            uint64_t pages = (va - region->start) / PAGE_SIZE;
-            space->populated -= mmu_unmap(&space->arch, region->start, pages);
-            mmu_flush(&space->arch, region->start, pages);
-            RB_REMOVE(region_tree, &space->regions, region);
-            region_free(space, region);
-            break;
-        }
+    if (status == SK_OK) {
+        *region = *model;
+        RB_INSERT(region_tree, &space->regions, region);
+        object_get(&region->memory->object);
     }
     return status;
 }
@@ -217,7 +216,7 @@ status_t space_map(struct address_space *space, struct memory *memory, uint32_t 
     uint32_t prot = flags & ~(uint32_t)(SK_MAP_FIXED | SK_MAP_POPULATE);
     bool fixed = flags & SK_MAP_FIXED;
     bool aligned = ((offset | length | address) & PAGE_MASK) == 0;
-    if (!prot_is_good(prot) || !aligned || length == 0 || fixed != (address != 0)) {
+    if (!space_prot_is_good(prot) || !aligned || length == 0 || fixed != (address != 0)) {
         return SK_INVALID_ARGS;
     }
     if (offset > memory->size || length > memory->size - offset) {
@@ -246,7 +245,7 @@ status_t space_map(struct address_space *space, struct memory *memory, uint32_t 
                                .memory = memory,
                                .prot = prot,
                                .prot_max = prot_max};
-        status = region_add(space, &model, prot != 0 && (flags & SK_MAP_POPULATE));
+        status = region_add(space, &model);
     }
     lock_release(&space->lock);
     if (status == SK_OK) {
@@ -309,89 +308,167 @@ static status_t range_cut(struct address_space *space, vaddr_t address, vaddr_t 
     return status;
 }
 
-status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t length)
+status_t space_populate_step(struct address_space *space, const struct memory *memory, vaddr_t *at,
+                             vaddr_t end)
 {
-    if (((address | length) & PAGE_MASK) != 0 || length == 0 || !range_is_user(address, length)) {
-        return SK_INVALID_ARGS;
+    status_t status = SK_OK;
+    lock_acquire(&space->lock);
+    while (status == SK_OK && *at < end) {
+        const struct region *region = region_find(space, *at);
+        if (region == NULL || region->memory != memory || region->prot == 0) {
+            break; /* Somebody has changed the mapping meanwhile, or it has no pages for anybody. */
+        }
+        if (!step_take(FRAME_UNITS + PAGE_UNITS)) {
+            status = SK_PENDING;
+            break;
+        }
+        status = page_enter(space, region, *at);
+        *at += status == SK_OK ? PAGE_SIZE : 0;
     }
-    vaddr_t end = address + length;
+    lock_release(&space->lock);
+    return status;
+}
+
+/* The pages from `at` to `end` whose entries may be cleared or changed now, at most PAGES_AT_ONCE, paid for; 0: not
+ * in this step. An entry costs some ten instructions. */
+static uint64_t pages_take(vaddr_t at, vaddr_t end)
+{
+    uint64_t pages = (end - at) / PAGE_SIZE;
+    pages = pages < PAGES_AT_ONCE ? pages : PAGES_AT_ONCE;
+    return step_take(REGION_UNITS + 2 + (int32_t)pages / 9) ? pages : 0;
+}
+
+/* Clears entries of regions from `at` on; how far it came: `end`, or where the step is over. Lock held. */
+static vaddr_t entries_clear(struct address_space *space, vaddr_t at, vaddr_t end)
+{
+    const struct region *region;
+    while ((region = region_at_or_after(space, at)) != NULL && region->start < end) {
+        at = at < region->start ? region->start : at;
+        while (at < region->end) {
+            uint64_t pages = pages_take(at, region->end);
+            if (pages == 0) {
+                return at;
+            }
+            space->populated -= mmu_unmap(&space->arch, at, pages);
+            at += pages * PAGE_SIZE;
+        }
+    }
+    return end;
+}
+
+/* Lets go of regions, or parts of them, from `at` to `end`. Space lock held. */
+static void regions_end(struct address_space *space, vaddr_t at, vaddr_t end)
+{
+    struct region *region;
+    while ((region = region_at_or_after(space, at)) != NULL && region->start < end) {
+        if (region->end > end) {
+            /* Its place in the tree stays. */
+            region->offset += end - region->start;
+            region->start = end;
+            return;
+        }
+        RB_REMOVE(region_tree, &space->regions, region);
+        region_free(space, region);
+    }
+}
+
+status_t space_unmap_step(struct address_space *space, vaddr_t *at, vaddr_t end, bool first)
+{
     lock_acquire(&space->lock);
     status_t status = SK_OK;
-    if (range_is_free(space, address, end)) {
+    if (first && range_is_free(space, *at, end)) {
         status = SK_NOT_FOUND;
     }
     if (status == SK_OK) {
-        status = range_cut(space, address, end);
+        status = range_cut(space, *at, end);
     }
     if (status == SK_OK) {
-        struct region *region = region_at_or_after(space, address);
-        while (region != NULL && region->start < end) {
-            uint64_t pages = (region->end - region->start) / PAGE_SIZE;
-            space->populated -= mmu_unmap(&space->arch, region->start, pages);
-            region = RB_NEXT(region_tree, &space->regions, region);
-        }
-        /* No hart reaches the pages any more before the memory objects are let go. */
-        mmu_flush(&space->arch, address, length / PAGE_SIZE);
-        while ((region = region_at_or_after(space, address)) != NULL && region->start < end) {
-            RB_REMOVE(region_tree, &space->regions, region);
-            region_free(space, region);
-        }
         /* Used again first, so that page tables do not pile up. */
-        if (address >= PLACE_BASE && address < space->place) {
-            space->place = address;
+        if (first && *at >= PLACE_BASE && *at < space->place) {
+            space->place = *at;
+        }
+        vaddr_t reached = entries_clear(space, *at, end);
+        /* No hart reaches the pages any more before the memory objects are let go. */
+        mmu_flush(&space->arch, *at, (reached - *at) / PAGE_SIZE);
+        regions_end(space, *at, reached);
+        *at = reached;
+        status = reached < end ? SK_PENDING : SK_OK;
+    }
+    lock_release(&space->lock);
+    return status;
+}
+
+status_t space_protect_check_step(struct address_space *space, vaddr_t *at, vaddr_t end,
+                                  uint32_t prot)
+{
+    status_t status = SK_OK;
+    lock_acquire(&space->lock);
+    while (status == SK_OK && *at < end) {
+        const struct region *region = region_find(space, *at);
+        if (region == NULL) {
+            status = SK_NOT_FOUND;
+        } else if ((prot & ~region->prot_max) != 0) {
+            status = SK_ACCESS_DENIED;
+        } else if (!step_take(1)) {
+            status = SK_PENDING;
+        } else {
+            *at = region->end;
         }
     }
     lock_release(&space->lock);
     return status;
 }
 
-/* SK_OK if [address, end) is mapped without a hole and `prot` is allowed everywhere. Lock held. */
-static status_t protect_check(struct address_space *space, vaddr_t address, vaddr_t end,
-                              uint32_t prot)
+/* Changes entries of one region from `at` on, as far as the step goes; how far it came. Lock held. */
+static vaddr_t entries_change(struct address_space *space, const struct region *region, vaddr_t at)
 {
-    while (address < end) {
-        const struct region *region = region_find(space, address);
-        if (region == NULL) {
-            return SK_NOT_FOUND;
+    while (at < region->end) {
+        uint64_t pages = pages_take(at, region->end);
+        if (pages == 0) {
+            break;
         }
-        if ((prot & ~region->prot_max) != 0) {
-            return SK_ACCESS_DENIED;
+        if (region->prot == 0) {
+            space->populated -= mmu_unmap(&space->arch, at, pages);
+        } else {
+            mmu_protect(&space->arch, at, pages, region->prot);
         }
-        address = region->end;
+        at += pages * PAGE_SIZE;
     }
-    return SK_OK;
+    return at;
 }
 
-status_t space_protect(struct address_space *space, vaddr_t address, uint64_t length, uint32_t prot)
+status_t space_protect_step(struct address_space *space, vaddr_t start, vaddr_t *at, vaddr_t end,
+                            uint32_t prot)
 {
-    if (((address | length) & PAGE_MASK) != 0 || length == 0 || !range_is_user(address, length) ||
-        !prot_is_good(prot)) {
-        return SK_INVALID_ARGS;
-    }
-    vaddr_t end = address + length;
     lock_acquire(&space->lock);
-    status_t status = protect_check(space, address, end, prot);
-    if (status == SK_OK) {
-        status = range_cut(space, address, end);
-    }
-    if (status == SK_OK) {
-        struct region *region = region_find(space, address);
-        for (; region != NULL && region->start < end;
-             region = RB_NEXT(region_tree, &space->regions, region)) {
+    status_t status = range_cut(space, start, end);
+    vaddr_t from = *at;
+    while (status == SK_OK && *at < end) {
+        struct region *region = region_at_or_after(space, *at);
+        if (region == NULL || region->start >= end) {
+            *at = end;
+            break;
+        }
+        if (*at < region->start || region->prot != prot) {
+            *at = region->start; /* a new one for this call, whoever made it */
+            from = *at < from ? *at : from;
             region->prot = prot;
         }
-        if (prot == 0) {
-            space->populated -= mmu_unmap(&space->arch, address, length / PAGE_SIZE);
-        } else {
-            mmu_protect(&space->arch, address, length / PAGE_SIZE, prot);
-        }
-        mmu_flush(&space->arch, address, length / PAGE_SIZE);
-        for (region = region_find(space, address); region != NULL && region->start <= end;) {
-            struct region *next = RB_NEXT(region_tree, &space->regions, region);
+        vaddr_t region_end = region->end;
+        *at = entries_change(space, region, *at);
+        if (*at < region_end) {
+            status = SK_PENDING;
+        } else if (region->start != start) { /* which has to be found again */
             region_join(space, region);
-            region = next;
         }
     }
+    for (uint32_t i = 0; status == SK_OK && i < 2; i++) {
+        struct region *region = region_find(space, i == 0 ? start : end);
+        if (region != NULL) {
+            region_join(space, region);
+        }
+    }
+    mmu_flush(&space->arch, from, (*at - from) / PAGE_SIZE);
     lock_release(&space->lock);
     if (status == SK_OK && (prot & SK_PROT_EXECUTE)) {
         cpu_fence_code_all();

@@ -2,15 +2,12 @@
 /*
  * System calls on jobs: they check, then call one function.
  */
-#include <arch/cpu.h>
 #include <kernel/handle.h>
 #include <kernel/job.h>
 #include <kernel/process.h>
+#include <kernel/step.h>
 #include <kernel/syscall.h>
 #include <kernel/syscalls.h>
-
-/* Processes told to end in one entry: each costs a few hundred instructions a thread. */
-#define KILLS_PER_STEP 16u
 
 status_t sys_job_create(struct thread *self, struct capability parent, vaddr_t budget,
                         handle_t *handle)
@@ -30,14 +27,13 @@ status_t sys_job_create(struct thread *self, struct capability parent, vaddr_t b
     return status != SK_OK ? status : handle_add_new(self->process, &job->object, handle);
 }
 
+static status_t kill_step(struct thread *self)
+{
+    return job_kill_step(&self->step);
+}
+
 status_t sys_job_kill(struct thread *self, struct capability job)
 {
-    for (uint32_t i = 0; i < KILLS_PER_STEP; i++) {
-        if (job_kill_step(container_of(job.object, struct job, object))) {
-            return SK_OK;
-        }
-    }
-    /* There are more: the call runs again, after whatever else is due. */
-    frame_restart(&self->frame);
-    return SYSCALL_DONE;
+    self->step = (struct step){.flag = false};
+    return step_start(self, kill_step, job.object, job.object);
 }

@@ -11,10 +11,13 @@
 #include <kernel/platform.h>
 #include <kernel/process.h>
 #include <kernel/resource.h>
+#include <kernel/step.h>
 #include <kernel/syscalls.h>
 
 #define LOG_WRITE_MAX 1024u
 #define LOG_READ_CHUNK 512u
+#define LOG_READ_UNITS 60    /* of a chunk, in those of step_take */
+#define INFO_UNITS 8         /* of a struct sk_process_info, without its threads */
 #define HANDLES_PER_LIST 64u /* 1.5 KiB of the kernel's stack */
 
 _Static_assert((int)SK_MEMORY_RAM == (int)MEMORY_ANONYMOUS &&
@@ -24,15 +27,22 @@ _Static_assert((int)SK_MEMORY_RAM == (int)MEMORY_ANONYMOUS &&
                    (int)SK_MEMORY_SLICE == (int)MEMORY_SLICE,
                "the kinds of <skerry/info.h>");
 
-static status_t general_info(struct thread *self, vaddr_t buffer, uint64_t size, uint64_t *written)
+/* Of system_info: step->start is the buffer, step->end its size, step->result what of it is written. */
+
+static status_t general_step(struct thread *self)
 {
+    struct step *step = &self->step;
+    status_t status = job_used_total_step(step, BUDGET_HANDLES);
+    if (status != SK_OK) {
+        return status;
+    }
     struct sk_system_info info = {
         .uptime_ns = clock_now_ns(),
         .timebase_hz = platform.timebase_hz,
         .memory_total_pages = page_total(),
         .memory_free_pages = page_free_count(),
         .messages = atomic_load_explicit(&message_live, memory_order_relaxed),
-        .handles = job_used_total(BUDGET_HANDLES),
+        .handles = step->value,
         .kernel_pages = page_kernel_count(),
     };
     for (uint32_t i = 0; i < SK_TYPE_COUNT; i++) {
@@ -41,57 +51,56 @@ static status_t general_info(struct thread *self, vaddr_t buffer, uint64_t size,
     for (uint32_t i = 0; i < hart_count; i++) {
         info.harts += atomic_load_explicit(&harts[i].online, memory_order_relaxed);
     }
-    if (size < sizeof(info)) {
+    if (step->end < sizeof(info)) {
         return SK_OK; /* as many as fit: none */
     }
-    *written = sizeof(info);
-    return space_copy_out(&self->process->space, buffer, &info, sizeof(info));
+    step->result = sizeof(info);
+    return space_copy_out(&self->process->space, step->start, &info, sizeof(info));
 }
 
-/* The process with the smallest id above `after`: one at a time, so that nothing is copied to user
- * memory under the list's lock. */
-struct process_search {
-    uint64_t after;
-    struct process *found; /* +1 */
-};
-
-static bool process_search_visit(struct process *process, void *context)
+/* The next process that lives, in step->object[1]; NULL at the end. PENDING: not in this step. */
+static status_t next_process(struct step *step)
 {
-    struct process_search *search = context;
-    if (process->object.id <= search->after) {
-        return true;
+    struct object *before = step->object[1];
+    for (;;) {
+        if (!step_take(1)) {
+            return SK_PENDING;
+        }
+        struct process *next = process_next(before == NULL ? NULL : process_from_object(before));
+        before = next == NULL ? NULL : &next->object;
+        step->object[1] = before;
+        if (next == NULL || __atomic_load_n(&next->state, __ATOMIC_RELAXED) != SK_PROCESS_DEAD) {
+            return SK_OK;
+        }
     }
-    /* The list is in the order of creation, hence of ids. */
-    search->found = process;
-    object_get(&process->object);
-    return false;
 }
 
-static status_t process_infos(struct thread *self, vaddr_t buffer, uint64_t size, uint64_t *written)
+static status_t processes_step(struct thread *self)
 {
-    struct process_search search = {0};
-    while (size - *written >= sizeof(struct sk_process_info)) {
-        search.found = NULL;
-        process_visit_all(process_search_visit, &search);
-        if (search.found == NULL) {
-            break;
+    struct step *step = &self->step;
+    while (step->end - step->result >= sizeof(struct sk_process_info)) {
+        if (!step_take(INFO_UNITS)) {
+            return SK_PENDING;
+        }
+        status_t status = next_process(step);
+        if (status != SK_OK || step->object[1] == NULL) {
+            return status;
         }
         struct sk_process_info info;
-        process_info(search.found, &info);
-        search.after = search.found->object.id;
-        object_put(&search.found->object);
-        status_t status = space_copy_out(&self->process->space, buffer + *written, &info,
-                                         sizeof(info));
+        process_info(process_from_object(step->object[1]), &info);
+        status = space_copy_out(&self->process->space, step->start + step->result, &info,
+                                sizeof(info));
         if (status != SK_OK) {
             return status;
         }
-        *written += sizeof(info);
+        step->result += sizeof(info);
     }
     return SK_OK;
 }
 
-static status_t hart_infos(struct thread *self, vaddr_t buffer, uint64_t size, uint64_t *written)
+static status_t harts_step(struct thread *self)
 {
+    struct step *step = &self->step;
     for (uint32_t i = 0; i < hart_count; i++) {
         const struct hart *hart = &harts[i];
         struct sk_hart_info info = {
@@ -102,15 +111,15 @@ static status_t hart_infos(struct thread *self, vaddr_t buffer, uint64_t size, u
             .idle_ns = hart->idle_ns,
             .ipi_received = hart->ipi_received,
         };
-        if (size - *written < sizeof(info)) {
+        if (step->end - step->result < sizeof(info)) {
             break;
         }
-        status_t status = space_copy_out(&self->process->space, buffer + *written, &info,
+        status_t status = space_copy_out(&self->process->space, step->start + step->result, &info,
                                          sizeof(info));
         if (status != SK_OK) {
             return status;
         }
-        *written += sizeof(info);
+        step->result += sizeof(info);
     }
     return SK_OK;
 }
@@ -118,19 +127,22 @@ static status_t hart_infos(struct thread *self, vaddr_t buffer, uint64_t size, u
 status_t sys_system_info(struct thread *self, struct capability inspect, uint32_t topic,
                          vaddr_t buffer, uint64_t size, uint64_t *written)
 {
+    static status_t (*const topics[])(struct thread * self) = {
+        [SK_SYSTEM_GENERAL] = general_step,
+        [SK_SYSTEM_PROCESSES] = processes_step,
+        [SK_SYSTEM_HARTS] = harts_step,
+    };
     if (!resource_is(inspect.object, SK_RESOURCE_INSPECT)) {
         return SK_WRONG_TYPE;
     }
-    switch (topic) {
-    case SK_SYSTEM_GENERAL:
-        return general_info(self, buffer, size, written);
-    case SK_SYSTEM_PROCESSES:
-        return process_infos(self, buffer, size, written);
-    case SK_SYSTEM_HARTS:
-        return hart_infos(self, buffer, size, written);
-    default:
+    if (topic >= sizeof(topics) / sizeof(topics[0])) {
         return SK_INVALID_ARGS;
     }
+    self->step = (struct step){.start = buffer, .end = size};
+    status_t status = step_start(self, topics[topic], inspect.object,
+                                 topic == SK_SYSTEM_GENERAL ? job_root() : NULL);
+    *written = self->step.result;
+    return status;
 }
 
 struct handle_listing {
@@ -157,29 +169,44 @@ static void handle_listing_add(struct object *object, uint32_t rights, void *con
         .object_id = object->id, .type = object->type, .rights = rights, .kind = kind_of(object)};
 }
 
+/* step->start is the buffer, step->at the place in the table, step->end room for so many entries, step->value the
+ * process's id. */
+static status_t handle_list_step(struct thread *self)
+{
+    struct step *step = &self->step;
+    struct handle_listing listing = {.count = 0};
+    do {
+        status_t status = next_process(step);
+        if (status != SK_OK) {
+            return status;
+        }
+        /* They come in the order of their ids. */
+        if (step->object[1] == NULL || step->object[1]->id > step->value) {
+            return SK_NOT_FOUND;
+        }
+    } while (step->object[1]->id != step->value);
+    step->result2 = step->at;
+    handle_look(process_from_object(step->object[1]), &step->result2, (uint32_t)step->end,
+                handle_listing_add, &listing);
+    step->result = listing.count * sizeof(listing.entries[0]);
+    return space_copy_out(&self->process->space, step->start, listing.entries, step->result);
+}
+
 status_t sys_handle_list(struct thread *self, struct capability inspect, uint64_t process_id,
                          uint64_t first, vaddr_t buffer, uint64_t size, uint64_t *written,
                          uint64_t *next)
 {
-    struct process_search search = {.after = process_id - 1};
-    struct handle_listing listing = {.count = 0};
     if (!resource_is(inspect.object, SK_RESOURCE_INSPECT)) {
         return SK_WRONG_TYPE;
     }
-    process_visit_all(process_search_visit, &search);
-    if (search.found == NULL) {
-        return SK_NOT_FOUND;
-    }
-    status_t status = search.found->object.id == process_id ? SK_OK : SK_NOT_FOUND;
-    if (status == SK_OK) {
-        uint64_t room = size / sizeof(listing.entries[0]);
-        uint32_t most = room < HANDLES_PER_LIST ? (uint32_t)room : HANDLES_PER_LIST;
-        *next = first;
-        handle_look(search.found, next, most, handle_listing_add, &listing);
-        *written = listing.count * sizeof(listing.entries[0]);
-        status = space_copy_out(&self->process->space, buffer, listing.entries, *written);
-    }
-    object_put(&search.found->object);
+    uint64_t room = size / sizeof(struct sk_handle_entry);
+    self->step = (struct step){.start = buffer,
+                               .at = first,
+                               .end = room < HANDLES_PER_LIST ? room : HANDLES_PER_LIST,
+                               .value = process_id};
+    status_t status = step_start(self, handle_list_step, inspect.object, NULL);
+    *written = self->step.result;
+    *next = self->step.result2;
     return status;
 }
 
@@ -199,27 +226,42 @@ status_t sys_log_write(struct thread *self, struct capability log, vaddr_t text,
     return status;
 }
 
-status_t sys_log_read(struct thread *self, struct capability log, uint64_t position, vaddr_t buffer,
-                      uint64_t size, uint64_t *copied, uint64_t *next)
+/* step->start is the buffer, step->end its size. */
+static status_t log_read_step(struct thread *self)
 {
     char chunk[LOG_READ_CHUNK];
-    if (!resource_is(log.object, SK_RESOURCE_LOG)) {
-        return SK_WRONG_TYPE;
-    }
-    *next = position;
-    while (*copied < size) {
-        size_t most = size - *copied < sizeof(chunk) ? size - *copied : sizeof(chunk);
-        size_t length = log_copy(*next, chunk, most, next);
+    struct step *step = &self->step;
+    while (step->result < step->end) {
+        uint64_t rest = step->end - step->result;
+        if (!step_take(LOG_READ_UNITS)) {
+            return SK_PENDING;
+        }
+        size_t length = log_copy(step->result2, chunk, rest < sizeof(chunk) ? rest : sizeof(chunk),
+                                 &step->result2);
         if (length == 0) {
             break;
         }
-        status_t status = space_copy_out(&self->process->space, buffer + *copied, chunk, length);
+        status_t status = space_copy_out(&self->process->space, step->start + step->result, chunk,
+                                         length);
         if (status != SK_OK) {
             return status;
         }
-        *copied += length;
+        step->result += length;
     }
     return SK_OK;
+}
+
+status_t sys_log_read(struct thread *self, struct capability log, uint64_t position, vaddr_t buffer,
+                      uint64_t size, uint64_t *copied, uint64_t *next)
+{
+    if (!resource_is(log.object, SK_RESOURCE_LOG)) {
+        return SK_WRONG_TYPE;
+    }
+    self->step = (struct step){.start = buffer, .end = size, .result2 = position};
+    status_t status = step_start(self, log_read_step, log.object, NULL);
+    *copied = self->step.result;
+    *next = self->step.result2;
+    return status;
 }
 
 status_t sys_log_take_console(struct thread *self, struct capability log, struct capability arrival)

@@ -213,6 +213,10 @@ status_t thread_resume(struct thread *thread)
 bool thread_handle_pending(struct thread *thread)
 {
     uint32_t pending = atomic_load(&thread->pending);
+    if (pending & THREAD_PENDING_STEP) {
+        step_run(thread);
+        return false;
+    }
     if (pending & THREAD_PENDING_KILL) {
         thread_exit(thread);
         return false;

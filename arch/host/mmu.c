@@ -143,13 +143,14 @@ static void free_table(struct arch_space *space, uint64_t *table, uint32_t level
     page_free(space->job, virt_to_phys(table));
 }
 
-void mmu_destroy(struct arch_space *space)
+bool mmu_destroy_step(struct arch_space *space)
 {
     ASSERT(mmu_active(space) == 0);
     free_table(space, phys_to_virt(space->root), 2);
     if (space->asid != 0) {
         atomic_fetch_and(&asids_used, ~(1u << space->asid));
     }
+    return true;
 }
 
 uint64_t mmu_active(const struct arch_space *space)

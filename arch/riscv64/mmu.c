@@ -23,6 +23,7 @@
 #include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
+#include <kernel/step.h>
 
 #define ASIDS_MAX 1024u
 
@@ -94,6 +95,7 @@ status_t mmu_init(struct arch_space *space, struct job *job)
     space->asid = asid_take();
     space->satp = SATP_SV39 | (uint64_t)space->asid << SATP_ASID_SHIFT | root >> 12;
     space->near = ~(uint64_t)0;
+    space->destroyed = 0;
     atomic_store(&space->stale, ~(uint64_t)0);
     return SK_OK;
 }
@@ -113,21 +115,42 @@ pte_t *mmu_walk(struct arch_space *space, vaddr_t va)
     return table;
 }
 
-static void free_table(struct arch_space *space, pte_t *table, uint32_t entries, uint32_t level)
+/* Frees the lowest-level tables of a middle one from space->destroyed on; false: not all in this step. */
+static bool free_tables(struct arch_space *space, const pte_t *middle)
 {
-    for (uint32_t i = 0; level > 0 && i < entries; i++) {
-        if ((table[i] & PTE_V) != 0) {
-            free_table(space, mmu_table(table[i]), TABLE_ENTRIES, level - 1);
+    for (; space->destroyed < TABLE_ENTRIES; space->destroyed++) {
+        if ((space->destroyed % 8 == 0 && !step_take(1)) ||
+            ((middle[space->destroyed] & PTE_V) != 0 && !step_take(2))) {
+            return false;
+        }
+        if ((middle[space->destroyed] & PTE_V) != 0) {
+            page_free(space->job, virt_to_phys(mmu_table(middle[space->destroyed])));
         }
     }
-    page_free(space->job, virt_to_phys(table));
+    space->destroyed = 0;
+    return true;
 }
 
-void mmu_destroy(struct arch_space *space)
+bool mmu_destroy_step(struct arch_space *space)
 {
+    pte_t *root = phys_to_virt(space->root);
     ASSERT(mmu_active(space) == 0);
+    if (!step_take(30)) { /* the look through the root */
+        return false;
+    }
+    for (uint32_t i = 0; i < ROOT_USER_ENTRIES; i++) {
+        if ((root[i] & PTE_V) != 0) {
+            pte_t *middle = mmu_table(root[i]);
+            if (!step_take(1) || !free_tables(space, middle)) {
+                return false;
+            }
+            root[i] = 0;
+            page_free(space->job, virt_to_phys(middle));
+        }
+    }
     asid_give_back(space->asid);
-    free_table(space, phys_to_virt(space->root), ROOT_USER_ENTRIES, 2);
+    page_free(space->job, space->root);
+    return true;
 }
 
 uint64_t mmu_active(const struct arch_space *space)

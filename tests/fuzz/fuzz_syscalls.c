@@ -5,6 +5,7 @@
  * nothing is left. The input is the sequence: four bytes for each call.
  */
 #include "harness.h"
+#include "job_kill.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -638,8 +639,7 @@ static void begin(void)
 
 static void end(void)
 {
-    while (!job_kill_step(m.users[0].job)) {
-    }
+    job_kill_all(m.users[0].job);
     user_stop(&m.users[0]);
     user_stop(&m.users[1]);
 }

@@ -9,6 +9,8 @@
 
 #define SK_NAME_MAX 32u /* bytes of a process or thread name, NUL included */
 
+#define SK_JOB_DEPTH_MAX 32u /* jobs below the root job, each in the other */
+
 /* What a job may use. Carved out of the parent at job_create, given back when the job ends. */
 struct sk_budget {
     uint64_t pages;    /* page frames: memory objects and page tables */

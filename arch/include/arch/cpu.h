@@ -46,8 +46,6 @@ void frame_init(struct arch_frame *frame, uint64_t entry, uint64_t stack, uint64
  * in the registers where they are. Only as the last thing of a trap_call*() or trap_reply_receive*(): it
  * may return to user mode at once, or give the thread back with its frame filled in.
  */
-/* Makes the system call that the frame was saved in run again from its start. */
-static inline void frame_restart(struct arch_frame *frame);
 static inline uint64_t frame_pc(const struct arch_frame *frame);
 static inline uint64_t frame_number(const struct arch_frame *frame);
 /* The registers in words, lines ended, for a fault report; at most FRAME_DESCRIBE_MAX bytes. */

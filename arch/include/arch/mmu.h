@@ -27,8 +27,9 @@ void *mmu_map_device(paddr_t pa, size_t size);
 
 /* A new empty space. Page table frames are charged to `job`. OVER_BUDGET, NO_MEMORY. */
 status_t mmu_init(struct arch_space *space, struct job *job);
-/* Frees all page tables; every hart has left the space (mmu_active says 0). */
-void mmu_destroy(struct arch_space *space);
+/* Frees page tables; false: there are more, in the next step. Every hart has left the space (mmu_active says 0), and
+ * it is used no more. */
+bool mmu_destroy_step(struct arch_space *space);
 /* Harts that run in the space now. No lock needed. */
 uint64_t mmu_active(const struct arch_space *space);
 

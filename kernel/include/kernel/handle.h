@@ -57,8 +57,8 @@ static inline struct handle_entry **handle_page(struct handle_table *table, uint
 }
 
 void handle_table_init(struct handle_table *table, struct job *job);
-/* Closes up to `most` entries; true when none is left. Threads of the process are gone. */
-bool handle_table_clear_step(struct handle_table *table, uint32_t most);
+/* Closes entries; false: there are more, in the next step. Threads of the process are gone. */
+bool handle_table_clear_step(struct handle_table *table);
 /* Frees the table's pages after the last step. */
 void handle_table_fini(struct handle_table *table);
 

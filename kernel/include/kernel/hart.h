@@ -30,6 +30,7 @@ struct hart {
     uint32_t number;       /* [I] dense */
     uint64_t id;           /* [I] the machine's */
     _Atomic bool online;
+    int32_t step_left; /* this hart: allowance of the step under way, see step.h */
 
     struct spinlock runqueue_lock;
     struct list_node ready[PRIORITIES]; /* [runqueue_lock] struct thread.run_link */

@@ -47,6 +47,9 @@ struct job {
     struct job *parent;               /* [job_tree_lock] +1; NULL for the root */
     struct list_node sibling;         /* [job_tree_lock] */
     struct list_node children;        /* [job_tree_lock] */
+    uint32_t depth;                   /* [I] below the root */
+    uint32_t child_count;             /* [job_tree_lock] of `children` ... */
+    uint32_t live_children;           /* [job_tree_lock] ... and those of them not ended */
     struct list_node processes;       /* [job_tree_lock] struct process.job_link */
     uint32_t live_processes;          /* [job_tree_lock] not yet DEAD, in this job */
     bool killed;                      /* [job_tree_lock] */
@@ -57,7 +60,7 @@ extern const struct object_type job_type;
 
 /* The root job, with everything that boot left. Called once. */
 struct job *job_init_root(const uint64_t limit[BUDGET_KINDS]);
-/* OVER_BUDGET, NO_MEMORY. The caller owns the reference. */
+/* OUT_OF_RANGE (too deep), OVER_BUDGET, NO_MEMORY. The caller owns the reference. */
 status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **job);
 
 /* The rare part of the two below: of a job that has ended, what its heir has to do with it. No budget lock held. */
@@ -103,14 +106,17 @@ struct process;
 status_t job_enter(struct job *job, struct process *process);
 void job_leave(struct job *job, struct process *process);
 
-/* Kills the tree below, in bounded steps: true when every process has been told to end. */
-bool job_kill_step(struct job *job);
-/* Looks on for unreachable endpoints of jobs that this hart ended; false: nothing is left to do. */
+/* Kills the tree below: done when every process has been told to end. Of the step, object[0] and object[1] are the
+ * job; the second is where a walk of the tree has come. */
+struct step;
+status_t job_kill_step(struct step *step);
+/* Looks on for unreachable endpoints of jobs that this hart ended; false: there is more, in the next step. */
 bool job_collect_step(void);
-/* A bounded part of that, supplied by ipc/: true when the job's channels are done. */
+/* The same of one job, supplied by ipc/. */
 bool channels_collect_step(struct job *job);
 void job_info(struct job *job, struct sk_job_info *info);
-/* What all jobs together use of a kind. */
-uint64_t job_used_total(enum budget_kind kind);
+/* What all jobs together use of a kind, added to step->value; step->object[1] is job_root() at first. */
+status_t job_used_total_step(struct step *step, enum budget_kind kind);
+struct object *job_root(void);
 
 #endif

@@ -40,13 +40,20 @@ struct memory {
     struct object *grant;                 /* [I] DMA: the resource, +1 */
     paddr_t direct[MEMORY_DIRECT_FRAMES]; /* [lock] ANONYMOUS: frames, or [0] a table of them */
     uint64_t committed;                   /* [lock] frames owned, tables not counted */
-    uint64_t next_free;                   /* while it is destroyed: the next page to free */
+    uint64_t next_page;                   /* while it is committed or destroyed: where to go on */
 };
 
 extern const struct object_type memory_type;
 
+/* What a frame costs that is allocated and zeroed, in units of step_take. */
+#define FRAME_UNITS 11
+
 /* The caller owns the reference. INVALID_ARGS (size), OVER_BUDGET, NO_MEMORY. */
-status_t memory_create(struct job *job, uint64_t size, bool commit, struct memory **memory);
+status_t memory_create(struct job *job, uint64_t size, struct memory **memory);
+/* Allocates pages, or zeroes those of DMA memory, before anybody else has the object. PENDING: there are more, in
+ * the next step. OVER_BUDGET, NO_MEMORY. */
+status_t memory_commit_step(struct memory *memory);
+/* The frames are there, but as somebody left them: memory_commit_step before anybody sees them. */
 status_t memory_create_dma(struct job *job, uint64_t size, paddr_t limit, struct object *grant,
                            struct memory **memory);
 status_t memory_create_fixed(struct job *job, enum memory_kind kind, paddr_t base, uint64_t size,
@@ -58,7 +65,7 @@ status_t memory_slice(struct memory *whole, struct job *job, uint64_t offset, ui
 /* The object that has the frames, and the offset in it: what names a byte whoever asks. */
 struct memory *memory_whole(struct memory *memory, uint64_t *offset);
 
-/* Frees some of the frames of this hart's destroyed objects; true if there are more. */
+/* Frees frames of this hart's destroyed objects; false: there are more, in the next step. */
 bool memory_release_step(void);
 
 /* Frees DMA memory that its grant kept; the node is that of resource_hold. */

@@ -65,11 +65,13 @@ static inline void object_get(struct object *object)
     atomic_fetch_add_explicit(&object->refs, 1, memory_order_relaxed);
 }
 
+/* As object_get, for who has no reference but a list that destroy takes the object from; false: it is on its way. */
+bool object_try_get(struct object *object);
 void object_put(struct object *object);
 /* As object_put, for callers that hold a lock: if it was the last reference, kernel_exit destroys. */
 void object_put_later(struct object *object);
-/* Destroys this hart's objects whose last reference went under a lock. Part of kernel_exit. */
-void object_destroy_later_ones(void);
+/* Destroys this hart's objects whose last reference went under a lock; false: there are more, in the next step. */
+bool object_destroy_step(void);
 
 /* A capability to an object that the caller has a reference to. */
 struct capability capability_make(struct object *object, uint32_t rights);

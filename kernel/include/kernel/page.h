@@ -27,7 +27,8 @@ status_t page_alloc(struct job *job, paddr_t *pa);
 /* As page_alloc, with whatever the frame held: for bytes that are written before anybody reads them. */
 status_t page_alloc_dirty(struct job *job, paddr_t *pa);
 void page_free(struct job *job, paddr_t pa);
-/* 2^order contiguous frames ending below `limit`, zeroed. OVER_BUDGET, NO_MEMORY. */
+void page_zero(paddr_t pa);
+/* 2^order contiguous frames ending below `limit`, with whatever they held. OVER_BUDGET, NO_MEMORY. */
 status_t page_alloc_order(struct job *job, uint32_t order, paddr_t limit, paddr_t *pa);
 void page_free_order(struct job *job, paddr_t pa, uint32_t order);
 /* Makes the n-th next allocation of a frame or object fail, once; 0 for never. For tests. */

@@ -2,9 +2,9 @@
 /*
  * Processes: an address space, a handle table, threads, an end.
  *
- * Ending goes in steps: DYING, every thread is told to end; the last thread queues the process for
- * the reaper, which breaks the calls it was serving, closes handles, unmaps, all in bounded steps,
- * then makes it DEAD and shows TERMINATED. Lock: process.lock (LOCK_PROCESS) for threads and state.
+ * Ending goes in steps (step.h): DYING, every thread is told to end; the last thread queues the process for
+ * the reaper, which breaks the calls it was serving, closes handles, unmaps, then makes it DEAD and shows
+ * TERMINATED. Lock: process.lock (LOCK_PROCESS) for threads and state.
  */
 #ifndef KERNEL_PROCESS_H
 #define KERNEL_PROCESS_H
@@ -35,7 +35,8 @@ struct process {
     struct list_node list_link;   /* [process_list_lock] */
     struct list_node reaper_link; /* the hart that reaps it */
     uint32_t reaper_stage;        /* reaper */
-    uint32_t reaper_slot;         /* reaper: next thread slot to look at */
+    uint32_t to_tell;     /* [lock] DYING: so many threads are to be told yet, and one more */
+    uint32_t reaper_slot; /* reaper: next thread slot to look at */
     struct handle_table handles;
 };
 
@@ -62,15 +63,16 @@ void process_end(struct process *process, enum sk_exit_reason reason, int64_t co
 /* A thread of it has ended, and runs no more. No lock held. */
 void process_thread_ended(struct process *process, struct thread *thread);
 void process_info(struct process *process, struct sk_process_info *info);
-/* One bounded step of this hart's ending processes and dead messages; true if there is more to do. */
+/* Goes on with one of this hart's ending processes; false: there is more, in the next step. */
 bool process_reap_step(void);
-/* Calls `visit` with every process of the system until it returns false. */
-void process_visit_all(bool (*visit)(struct process *process, void *context), void *context);
+/* The process that was made after `before` (NULL: the first of all), dead ones included, +1; gives the reference to
+ * `before` up. NULL at the end. */
+struct process *process_next(struct process *before);
 
-/* The reaper's first stage, supplied by ipc/: ends up to some calls that the process was serving,
- * from thread slot *slot on; true when all are done. */
+/* Supplied by ipc/: ends calls that the process was serving, from thread slot *slot on; false: there are more, in
+ * the next step. */
 bool call_break_step(struct process *server, uint32_t *slot);
-/* Releases up to some of this hart's dead messages, supplied by ipc/; true if there are more. */
+/* Supplied by ipc/: releases this hart's dead messages; false: there are more, in the next step. */
 bool message_release_step(void);
 
 #endif

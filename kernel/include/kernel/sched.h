@@ -27,6 +27,8 @@ static inline void sched_chore(void)
     cpu_hart()->chores = true;
     sched_attention();
 }
+/* One step of what this hart has put off; false: there is more. Part of kernel_exit. */
+bool sched_chores_step(void);
 /* Queues a ready thread on this hart. thread.lock held. */
 void sched_enqueue(struct thread *thread);
 /* Moves a queued thread to the list of its new priority. thread.lock held. */

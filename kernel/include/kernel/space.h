@@ -39,17 +39,35 @@ struct address_space {
 };
 
 status_t space_init(struct address_space *space, struct job *job, uint64_t seed);
-/* Gives up some regions, once no hart runs in the space; true when all are gone. */
+/* Gives up regions, then page tables, once no hart runs in the space; true when all are gone. */
 bool space_clear_step(struct address_space *space);
+/* The end of a space that nothing was ever mapped in. */
 void space_fini(struct address_space *space);
 
-/* See the system calls of the same name. `rights` are those of the memory handle. */
+/* memory_map without its pages. `rights` are those of the memory handle. */
 status_t space_map(struct address_space *space, struct memory *memory, uint32_t rights,
                    uint64_t offset, uint64_t length, vaddr_t address, uint32_t flags,
                    vaddr_t *mapped_at);
-status_t space_unmap(struct address_space *space, vaddr_t address, uint64_t length);
-status_t space_protect(struct address_space *space, vaddr_t address, uint64_t length,
-                       uint32_t prot);
+
+/* Whole pages of user space; protections that there are, and not WRITE with EXECUTE. */
+bool space_range_is_good(vaddr_t address, uint64_t length);
+bool space_prot_is_good(uint32_t prot);
+
+/*
+ * One step each of memory_map with POPULATE, memory_unmap, memory_protect: from *at on, which moves up. PENDING:
+ * there is more. Between two steps others find the mappings below *at as they will be and those above as they were;
+ * a region in the midst of a change of protection has the new one already, its entries follow. What they change
+ * there meanwhile is left as it is, or is as if it had come before the call. Errors of the first step change
+ * nothing; later ones come only where others have cut or joined the same regions.
+ */
+status_t space_populate_step(struct address_space *space, const struct memory *memory, vaddr_t *at,
+                             vaddr_t end);
+status_t space_unmap_step(struct address_space *space, vaddr_t *at, vaddr_t end, bool first);
+/* Looks only; all of it comes before the first of the other. */
+status_t space_protect_check_step(struct address_space *space, vaddr_t *at, vaddr_t end,
+                                  uint32_t prot);
+status_t space_protect_step(struct address_space *space, vaddr_t start, vaddr_t *at, vaddr_t end,
+                            uint32_t prot);
 
 /* Makes an access of kind `prot` (one SK_PROT_* bit) at `va` possible: BAD_ADDRESS when no region
  * allows it, OVER_BUDGET or NO_MEMORY when it cannot be paid. Also right when it already is. */

@@ -13,6 +13,7 @@
 #include <arch/cpu.h>
 #include <kernel/call.h>
 #include <kernel/deadline.h>
+#include <kernel/step.h>
 #include <kernel/wait.h>
 
 struct process;
@@ -32,6 +33,7 @@ enum thread_state {
 /* Bits of thread.pending. */
 #define THREAD_PENDING_KILL 1u
 #define THREAD_PENDING_SUSPEND 2u
+#define THREAD_PENDING_STEP 4u /* its system call goes on: thread.step */
 
 struct thread {
     struct arch_frame frame;
@@ -68,6 +70,7 @@ struct thread {
     status_t reply_status;         /* of the reply in the reply_receive that it waits in */
 
     struct list_node process_link; /* [process lock] */
+    struct step step;              /* of the system call that it makes */
 };
 
 extern const struct object_type thread_type;
@@ -97,7 +100,8 @@ void thread_ready(struct thread *thread);
 void thread_kill(struct thread *thread);
 status_t thread_suspend(struct thread *thread);
 status_t thread_resume(struct thread *thread);
-/* Acts on `pending` of the thread this hart was about to run; true if it may run after all. */
+/* Acts on `pending` of the thread this hart was about to run; true if it may run after all. A system call
+ * in steps comes to its end first. */
 bool thread_handle_pending(struct thread *thread);
 /* The thread receives from what it received from no more. No lock held. */
 void thread_leave_source(struct thread *thread);

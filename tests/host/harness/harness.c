@@ -88,16 +88,6 @@ void on_hart(uint32_t number)
     cpu_set_hart(&harts[number]);
 }
 
-/* What the entry code does before a user program goes on. */
-static struct thread *back_to_user(struct thread *thread)
-{
-    while (thread->frame.restart) {
-        thread->frame.restart = false;
-        thread = trap_syscall(thread);
-    }
-    return thread;
-}
-
 struct thread *pass(void)
 {
     if (setjmp(idle_exit) != 0) {
@@ -105,7 +95,7 @@ struct thread *pass(void)
         return NULL;
     }
     cpu_poll_interrupts();
-    return back_to_user(kernel_exit());
+    return kernel_exit();
 }
 
 void settle(void)
@@ -116,7 +106,8 @@ void settle(void)
         assert_true(round < 100000);
         again = false;
         for (uint32_t i = 0; i < hart_count; i++) {
-            if (atomic_load(&harts[i].attention) || host_interrupt_pending(&harts[i])) {
+            if (atomic_load(&harts[i].attention) || harts[i].chores ||
+                host_interrupt_pending(&harts[i])) {
                 on_hart(i);
                 pass();
                 again = true;
@@ -230,7 +221,7 @@ status_t syscall_array(struct thread *thread, uint32_t number, const uint64_t ar
         thread->frame.extra[i] = 0xdead0000 + i;
     }
     if (setjmp(idle_exit) == 0) {
-        back_to_user(trap_syscall(thread));
+        trap_syscall(thread);
     } else {
         sched_idle_end(cpu_hart());
     }
@@ -275,7 +266,7 @@ status_t ipc_as(struct thread *thread, uint32_t number, const struct ipc *ipc)
     run(thread);
     object_get(&thread->object);
     if (setjmp(idle_exit) == 0) {
-        back_to_user(ipc_trap(thread, number, ipc));
+        ipc_trap(thread, number, ipc);
     } else {
         sched_idle_end(cpu_hart());
     }

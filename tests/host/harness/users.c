@@ -107,7 +107,7 @@ vaddr_t map_pages(struct thread *thread, uint64_t pages, uint32_t prot, handle_t
     struct memory *object;
     vaddr_t at;
     struct process *process = thread->process;
-    assert_int_equal(memory_create(process->job, pages * PAGE_SIZE, false, &object), SK_OK);
+    assert_int_equal(memory_create(process->job, pages * PAGE_SIZE, &object), SK_OK);
     assert_int_equal(
         space_map(&process->space, object, memory_type.rights, 0, pages * PAGE_SIZE, 0, prot, &at),
         SK_OK);

@@ -8,6 +8,7 @@
  * Speaks TAP. Usage: race [STEPS]
  */
 #include "race.h"
+#include "../harness/job_kill.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -47,8 +48,7 @@ static _Thread_local jmp_buf hart_end;
 static void count_step(void)
 {
     if (atomic_fetch_sub(&steps_left, 1) == 0) {
-        while (!job_kill_step(playground)) {
-        }
+        job_kill_all(playground);
         atomic_store(&stopping, true);
     }
 }
@@ -78,11 +78,6 @@ static void *hart_life(void *argument)
         return NULL;
     }
     for (struct thread *thread = kernel_exit();;) {
-        if (thread->frame.restart) {
-            thread->frame.restart = false;
-            thread = trap_syscall(thread);
-            continue;
-        }
         if (host_interrupt_pending(hart)) {
             cpu_poll_interrupts();
             thread = kernel_exit();
@@ -105,7 +100,7 @@ static void start_first(uint32_t priority)
     vaddr_t at;
     handle_t job;
     ASSERT(process_create(playground, "first", &process) == SK_OK);
-    ASSERT(memory_create(playground, SHARED_PAGES * PAGE_SIZE, false, &memory) == SK_OK);
+    ASSERT(memory_create(playground, SHARED_PAGES * PAGE_SIZE, &memory) == SK_OK);
     ASSERT(space_map(&process->space, memory, memory_type.rights, 0, SHARED_PAGES * PAGE_SIZE,
                      SHARED_PAGE, SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED, &at) == SK_OK);
     ASSERT(memory_copy_in(memory, NAME_AT - SHARED_PAGE, "child", 5) == SK_OK);
@@ -162,8 +157,7 @@ static void finish(void)
         for (uint32_t i = 0; i < HARTS; i++) {
             cpu_set_hart(&harts[i]);
             for (uint32_t step = 0; step < 10000; step++) {
-                object_destroy_later_ones();
-                process_reap_step();
+                sched_chores_step();
             }
         }
     }

@@ -5,6 +5,7 @@
  * what all of them have seen with abi/syscalls.tbl; budgets and full tables are in test_failures.c.
  */
 #include "harness.h"
+#include "job_kill.h"
 
 #include <string.h>
 
@@ -94,8 +95,7 @@ static struct zoo zoo_open(void)
 
 static void zoo_close(struct zoo *zoo)
 {
-    while (!job_kill_step(zoo->user.job)) {
-    }
+    job_kill_all(zoo->user.job);
     user_stop(&zoo->user);
 }
 
@@ -259,6 +259,13 @@ static void test_processes(void **state)
     handle_t fresh = made(&zoo, SK_SYS_process_create, job, zoo.page, 3, 0);
     handle_t event = zoo.handles[SK_TYPE_EVENT];
     R(job_create, BAD_ADDRESS, job, BAD_POINTER);
+    handle_t deepest = job;
+    for (uint32_t depth = zoo.user.job->depth; depth < SK_JOB_DEPTH_MAX; depth++) {
+        const struct sk_budget budget = {.objects = SK_JOB_DEPTH_MAX - depth};
+        assert_true(user_write(zoo.user.thread, zoo.page + 2048, &budget, sizeof(budget)));
+        deepest = made(&zoo, SK_SYS_job_create, deepest, zoo.page + 2048, 0, 0);
+    }
+    R(job_create, OUT_OF_RANGE, deepest, zoo.page + 1024);
     R(process_create, INVALID_ARGS, job, zoo.page, 32);
     R(process_create, INVALID_ARGS, job, zoo.page, 4); /* its last byte is not printable */
     R(process_create, BAD_ADDRESS, job, BAD_POINTER, 4);

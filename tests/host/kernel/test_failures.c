@@ -5,6 +5,7 @@
  * call works afterwards.
  */
 #include "harness.h"
+#include "job_kill.h"
 
 #include <string.h>
 
@@ -390,7 +391,7 @@ static void begin(struct context *c)
     for (uint32_t i = 0; i < 2; i++) {
         struct memory *memory;
         vaddr_t at;
-        assert_int_equal(memory_create(c->user.job, 16 * PAGE_SIZE, false, &memory), SK_OK);
+        assert_int_equal(memory_create(c->user.job, 16 * PAGE_SIZE, &memory), SK_OK);
         assert_int_equal(space_map(&threads[i]->process->space, memory, memory_type.rights, 0,
                                    2 * PAGE_SIZE, FIRST_PAGE,
                                    SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED, &at),
@@ -407,8 +408,7 @@ static void begin(struct context *c)
 
 static void end(struct context *c)
 {
-    while (!job_kill_step(c->user.job)) {
-    }
+    job_kill_all(c->user.job);
     user_stop(&c->other);
     user_stop(&c->user);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tree of budgets: carving, refusing, ending, inheriting. */
 #include "harness.h"
+#include "job_kill.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,9 +48,8 @@ static void test_a_killed_tree_ends_as_a_whole(void **state)
     assert_int_equal(syscall_as(watcher.thread, SK_SYS_object_wait, watched, SK_SIGNAL_TERMINATED,
                                 SK_DEADLINE_NEVER),
                      BLOCKED);
-    while (!job_kill_step(top.job)) {
-        assert_true(is_blocked(watcher.thread));
-    }
+    assert_true(is_blocked(watcher.thread));
+    job_kill_all(top.job);
     assert_false(job_accepts(below[3].job));
     struct process *none;
     assert_int_equal(process_create(below[2].job, "late", &none), SK_BAD_STATE);
@@ -69,7 +69,9 @@ static void test_the_heir_pays(void **state)
     uint64_t before = root_job->limit[BUDGET_PAGES];
     struct user user = user_start_budget(root_job, 16, limit);
     struct memory *memory;
-    assert_int_equal(memory_create(user.job, 10 * PAGE_SIZE, true, &memory), SK_OK);
+    assert_int_equal(memory_create(user.job, 10 * PAGE_SIZE, &memory), SK_OK);
+    step_begin();
+    assert_int_equal(memory_commit_step(memory), SK_OK);
     user_stop(&user);
     /* Ten frames, and the table that names more than eight. */
     uint64_t kept = before - root_job->limit[BUDGET_PAGES];
@@ -123,8 +125,7 @@ static void test_charges_against_a_model(void **state)
         job_uncharge(jobs[i], BUDGET_PAGES, charged[i]);
     }
     for (uint32_t i = 1; i < count; i++) {
-        while (!job_kill_step(jobs[i])) {
-        }
+        job_kill_all(jobs[i]);
         object_put(&jobs[i]->object);
     }
     settle();

@@ -21,7 +21,6 @@ struct arch_frame {
     uint64_t pc, sp;
     uint64_t arg[8];
     uint64_t extra[7];
-    bool restart; /* the system call in the registers is to be made again */
 };
 
 struct arch_fpu {
@@ -49,11 +48,6 @@ struct thread *cpu_enter_message(struct thread *to, uint64_t info, uint64_t word
 static inline struct hart *cpu_hart(void)
 {
     return host_hart;
-}
-
-static inline void frame_restart(struct arch_frame *frame)
-{
-    frame->restart = true;
 }
 
 static inline uint64_t frame_pc(const struct arch_frame *frame)

@@ -82,12 +82,6 @@ static inline struct hart *cpu_hart(void)
     return cpu_hart_register;
 }
 
-static inline void frame_restart(struct arch_frame *frame)
-{
-    frame->pc -= 4; /* ecall has no short form */
-    frame->full = 1;
-}
-
 static inline uint64_t frame_pc(const struct arch_frame *frame)
 {
     return frame->pc;

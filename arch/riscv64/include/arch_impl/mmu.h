@@ -26,7 +26,8 @@ struct arch_space {
      * up with the space only. [lock] */
     uint64_t near;
     pte_t *near_table;
-    struct job *job; /* [I] pays for tables; borrowed */
+    struct job *job;    /* [I] pays for tables; borrowed */
+    uint32_t destroyed; /* at the end: how far a middle table has been looked through */
     /* Harts, as arch.bit, that may hold translations which are out of date: each flushes when it comes. */
     _Atomic uint64_t stale;
 };
