@@ -331,14 +331,12 @@ int mode_callers(int argc, char **argv)
 
 int mode_inboxes(int argc, char **argv)
 {
-    static char text[64];
     for (uint32_t i = 0; i < 50; i++) {
         handle_t pair[2];
         make_channel(pair);
         fill_inbox(pair[0], NULL, 0);
         fill_inbox(pair[1], NULL, 0);
     }
-    
     return child_waits();
 }
 
