@@ -113,7 +113,9 @@ static struct party *party_start(const char *name, struct job *job)
     CHECK(process_create(job, name, &party->process) == SK_OK);
     party->job_handle = party_give(party, &job->object, job_type.rights);
     party->self = party_give(party, &party->process->object, process_type.rights);
-    CHECK(memory_create(job, PAGE_SIZE, true, &party->memory) == SK_OK);
+    CHECK(memory_create(job, PAGE_SIZE, &party->memory) == SK_OK);
+    step_begin();
+    CHECK(memory_commit_step(party->memory) == SK_OK);
     return party;
 }
 
@@ -227,10 +229,7 @@ static void hart_life(void)
     struct hart *hart = cpu_hart();
     for (struct thread *thread = kernel_exit();;) {
         explore_point();
-        if (thread->frame.restart) {
-            thread->frame.restart = false;
-            thread = trap_syscall(thread);
-        } else if (host_interrupt_pending(hart)) {
+        if (host_interrupt_pending(hart)) {
             cpu_poll_interrupts();
             thread = kernel_exit();
         } else {
@@ -459,8 +458,7 @@ static void finish(void)
         for (uint32_t i = 0; i < hart_count; i++) {
             cpu_set_hart(&harts[i]);
             for (uint32_t step = 0; step < 500; step++) {
-                object_destroy_later_ones();
-                process_reap_step();
+                sched_chores_step();
             }
         }
     }
