@@ -259,14 +259,26 @@ static status_t on_connect(struct sk_server *loop, struct sk_client *client)
     return client->data != NULL ? SK_OK : SK_NO_MEMORY;
 }
 
+/* A client that the loop dropped may still wait: its calls do not end with its connection. */
+static void end_call(token_t token)
+{
+    if (token != SK_TOKEN_NONE) {
+        sk_server_answer_status(token, SK_PEER_CLOSED);
+    }
+}
+
 static void on_disconnect(struct sk_server *loop, struct sk_client *client)
 {
     if (client == port) {
         sk_server_stop(loop, 1); /* the kernel prints again, and init says that we are gone */
         return;
     }
+    struct writer *writer = client->data;
     say_dropped(client);
-    free(client->data);
+    end_call(writer->waiting);
+    end_call(writer->reading);
+    end_call(writer->draining);
+    free(writer);
 }
 
 /* Everything that moves output on is done here, once per round of the loop. */

@@ -100,6 +100,8 @@ void maybe_start_foreground(struct init *init);
 
 /* programs.c */
 
+/* The rights of a handle that init holds. */
+uint32_t rights_of(handle_t handle);
 /* Makes known, still down, what the program offers. */
 void program_register(struct init *init, struct program *program);
 /* Starts it; a failure is an end like others (ends.c). */

@@ -62,8 +62,7 @@ static status_t give_copy(struct given *given, const char *name, handle_t source
     return status;
 }
 
-/* The rights of a handle that init holds. */
-static uint32_t rights_of(handle_t handle)
+uint32_t rights_of(handle_t handle)
 {
     uint64_t type_and_rights = 0, id;
     sk_handle_info(handle, &type_and_rights, &id);

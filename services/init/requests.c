@@ -43,6 +43,10 @@ void requester_gone(struct init *init, struct requester *requester)
 {
     struct program *program = requester->program;
     broker_forget(&init->broker, &requester->client);
+    if (requester->token !=
+        SK_TOKEN_NONE) { /* dropped, but still there: the call does not end by itself */
+        sk_server_answer_status(requester->token, SK_PEER_CLOSED);
+    }
     if (requester->delegated) {
         sk_handle_close(requester->client.job);
         program->delegates--;
@@ -375,6 +379,11 @@ static status_t handle_keep(struct init *init, struct requester *requester, stru
     }
     if (requester->delegated || (program->entry->handles & MANIFEST_HANDLE_DEVICES) == 0) {
         return SK_NOT_ALLOWED;
+    }
+    const uint32_t passed_on = SK_RIGHT_DUPLICATE |
+                               SK_RIGHT_TRANSFER; /* else the next life never begins */
+    if (in->handle_count == 1 && (rights_of(in->handles[0]) & passed_on) != passed_on) {
+        return SK_ACCESS_DENIED;
     }
     strcat(name, given);
     struct kept *kept = find_kept(program, name);

@@ -36,7 +36,8 @@ enum sk_init_operation {
     SK_INIT_COMPLAIN = 9,
     /* struct sk_init_name and at most 1 handle: init holds it, in place of what it held under this name
      * for this program before; none: it holds nothing more. The program's next life is given it as
-     * "kept:NAME". Only for programs with the handle `devices`. BUSY: SK_INIT_KEPT_MAX names. */
+     * "kept:NAME". Only for programs with the handle `devices`. BUSY: SK_INIT_KEPT_MAX names; ACCESS_DENIED:
+     * without DUPLICATE and TRANSFER it could not be passed on. */
     SK_INIT_KEEP = 10,
 };
 
