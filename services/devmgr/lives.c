@@ -249,6 +249,7 @@ static status_t start(struct found *found)
         .arguments = grant.arguments,
         .handles = grant.handles,
         .handle_count = grant.handle_count,
+        .commit = true,
     };
     status = sk_spawn(&spawn, &found->child);
     return status == SK_OK ? watch(found) : status;

@@ -282,6 +282,7 @@ int main(int argc, char **argv)
     switch_off(init);
 
     check(sk_server_init(&init->server, &ops, init), "no wait set");
+    init->server.clients_pay = true; /* channels are charged to who asked for them */
     init->broker.context = init;
     init->broker.lost = on_lost;
     add_programs(init);

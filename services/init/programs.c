@@ -206,6 +206,7 @@ static status_t spawn(struct init *init, struct program *program, struct given *
         .environment = init->words.environment,
         .handles = given->handles,
         .handle_count = given->count,
+        .commit = true,
     };
     given->count = 0; /* gone in any case */
     struct sk_child child;

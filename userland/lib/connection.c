@@ -30,21 +30,24 @@ static status_t endpoint_get(struct sk_connection *connection, uint64_t deadline
 
 /*
  * A message could not be sent to `endpoint`. True: because it is gone, and closed now if this thread
- * is the first to notice. False: for another reason, such as a bad handle in the message.
+ * is the first to notice; *status is BUSY then if the service had turned us away. False: for another
+ * reason, such as a bad handle in the message.
  */
-static bool endpoint_lost(struct sk_connection *connection, handle_t endpoint, status_t status)
+static bool endpoint_lost(struct sk_connection *connection, handle_t endpoint, status_t *status)
 {
-    if (status != SK_PEER_CLOSED && status != SK_BAD_HANDLE) {
+    bool closed = *status == SK_PEER_CLOSED;
+    if (!closed && *status != SK_BAD_HANDLE) {
         return false;
     }
     sk_mutex_lock(&connection->lock);
     bool present = connection->endpoint == endpoint;
-    if (present && status == SK_PEER_CLOSED) {
+    if (present && closed) {
+        *status = sk_connect_refusal(endpoint);
         sk_handle_close(endpoint);
         connection->endpoint = SK_HANDLE_NONE;
     }
     sk_mutex_unlock(&connection->lock);
-    return status == SK_PEER_CLOSED || !present;
+    return closed || !present;
 }
 
 status_t sk_connection_call(struct sk_connection *connection, const struct sk_out *out,
@@ -61,7 +64,7 @@ status_t sk_connection_call(struct sk_connection *connection, const struct sk_ou
         if (status == SK_TIMED_OUT) {
             sk_complain(connection->service);
         }
-        if (!endpoint_lost(connection, endpoint, status)) {
+        if (!endpoint_lost(connection, endpoint, &status) || status == SK_BUSY) {
             return status;
         }
         deaths += in->delivered;
@@ -79,7 +82,7 @@ status_t sk_connection_send(struct sk_connection *connection, const struct sk_ou
         status = endpoint_get(connection, SK_DEADLINE_POLL, &endpoint);
         if (status == SK_OK) {
             status = sk_channel_send(endpoint, out);
-            if (endpoint_lost(connection, endpoint, status)) {
+            if (endpoint_lost(connection, endpoint, &status) && status != SK_BUSY) {
                 continue;
             }
         }

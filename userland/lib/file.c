@@ -93,8 +93,9 @@ status_t sk_file_map(const struct sk_file *file, const void **bytes)
     }
     uint64_t length = (file->size + SK_PAGE_SIZE - 1) & ~(uint64_t)(SK_PAGE_SIZE - 1);
     uint64_t address;
-    status_t status = sk_memory_map(sk_self_process, file->memory, 0, length, 0, SK_PROT_READ,
-                                    &address);
+    /* With its page tables, so that want of memory is an error here and not an end at the first touch. */
+    status_t status = sk_memory_map(sk_self_process, file->memory, 0, length, 0,
+                                    SK_PROT_READ | SK_MAP_POPULATE, &address);
     if (status == SK_OK) {
         *bytes = (const void *)(uintptr_t)address;
     }

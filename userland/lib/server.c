@@ -12,6 +12,7 @@
 #include <sk/print.h>
 #include <sk/service.h>
 #include <sk/time.h>
+#include <skerry/info.h>
 
 enum source_kind { SOURCE_CONTROL, SOURCE_CLIENT, SOURCE_WATCH };
 
@@ -33,6 +34,13 @@ struct sk_server_source {
 #define MESSAGES_PER_CLOCK 8u
 /* Pause when the job cannot pay for a message that init has sent. */
 #define OVER_BUDGET_PAUSE (10 * SK_MS)
+
+/* What a lack of ours is to a client: it may come again. What is given back makes room. */
+static status_t told_status(const struct sk_server *server, status_t status)
+{
+    bool lack = status == SK_NO_MEMORY || status == SK_OVER_BUDGET || status == SK_NO_HANDLES;
+    return lack && !server->clients_pay ? SK_BUSY : status;
+}
 
 static struct sk_server_source *source_of(struct sk_client *client)
 {
@@ -63,7 +71,8 @@ status_t sk_server_init(struct sk_server *server, const struct sk_server_ops *op
     server->clients_per_process_max = SK_SERVER_CLIENTS_PER_PROCESS_DEFAULT;
     server->deadline = SK_DEADLINE_NEVER;
     sk_stdio_never_wait();
-    return sk_waitset_create(sk_self_job, &server->waitset);
+    status_t status = sk_waitset_create(sk_self_job, &server->waitset);
+    return status == SK_OK ? sk_event_create(sk_self_job, &server->spare) : status;
 }
 
 static status_t add_source(struct sk_server *server, enum source_kind kind, handle_t handle,
@@ -113,7 +122,8 @@ static bool has_room(const struct sk_server *server, uint64_t process_id)
     for (const struct sk_client *c = server->clients; c != NULL; c = c->next) {
         same += c->process_id == process_id;
     }
-    return server->client_count < server->clients_max && same < server->clients_per_process_max;
+    return server->spare != SK_HANDLE_NONE && server->client_count < server->clients_max &&
+           same < server->clients_per_process_max;
 }
 
 status_t sk_server_add_client(struct sk_server *server, handle_t endpoint, uint64_t process_id,
@@ -200,6 +210,28 @@ static void acknowledge(struct sk_server_source *control)
     }
 }
 
+/* Tells a client, who is not one yet, why. Who does not read it keeps a message that we pay: half of what we
+ * have is for our own, such as what init must hear. */
+static void turn_away(const struct sk_server *server, handle_t endpoint, status_t reason)
+{
+    struct sk_job_info job = {0};
+    uint64_t written;
+    if (sk_object_info(sk_self_job, &job, sizeof job, &written) == SK_OK &&
+        job.used.messages < job.limit.messages / 2) {
+        struct sk_init_status refusal = {told_status(server, reason)};
+        struct sk_out out = sk_out_bytes(&refusal, sizeof refusal);
+        sk_channel_send(endpoint, &out);
+    }
+}
+
+/* The entry that is put by, if it was used up and there is room again. */
+static void restore_spare(struct sk_server *server)
+{
+    if (server->spare == SK_HANDLE_NONE) {
+        sk_event_create(sk_self_job, &server->spare);
+    }
+}
+
 static void accept(struct sk_server *server, struct sk_server_source *control, struct sk_in *in)
 {
     const struct sk_init_ping *ping = sk_request(in, struct sk_init_ping);
@@ -214,22 +246,28 @@ static void accept(struct sk_server *server, struct sk_server_source *control, s
     }
     control->sequence = request->sequence;
     acknowledge(control);
+    restore_spare(server);
     if (!has_room(server, request->client_id)) {
+        turn_away(server, in->handles[0], SK_BUSY);
         return;
     }
     char name[SK_INIT_NAME_MAX];
     memcpy(name, request->client_name, sizeof name);
     name[sizeof name - 1] = 0;
     struct sk_client *client;
-    if (sk_server_add_client(server, in->handles[0], request->client_id, name, &client) != SK_OK) {
+    status_t status = sk_server_add_client(server, in->handles[0], request->client_id, name,
+                                           &client);
+    if (status != SK_OK) {
+        turn_away(server, in->handles[0], status);
         return;
     }
     in->handles[0] = SK_HANDLE_NONE;
     client->grants = request->grants;
     client->service = control->index;
-    if (server->ops->connect != NULL && server->ops->connect(server, client) != SK_OK &&
-        !client->closing) {
+    status = server->ops->connect != NULL ? server->ops->connect(server, client) : SK_OK;
+    if (status != SK_OK && !client->closing) {
         client->closing = true;
+        turn_away(server, client->endpoint, status);
         remove_client(server, client);
     }
 }
@@ -279,7 +317,7 @@ static bool serve(struct sk_server *server, struct sk_client *client, struct sk_
         reply->length = 0;
     }
     if (reply->length < sizeof(int64_t)) {
-        int64_t word = status;
+        int64_t word = told_status(server, status);
         memcpy(reply->bytes, &word, sizeof word);
         reply->length = sizeof word;
     }
@@ -314,6 +352,9 @@ static bool dispatch(struct sk_server *server, struct sk_in *in)
         } else {
             accept(server, source, in);
         }
+        close_handles(in->handles, in->handle_count);
+        in->handle_count = 0;
+        restore_spare(server);
         break;
     case SOURCE_CLIENT:
         if (in->signals != 0) {
@@ -334,12 +375,16 @@ static bool dispatch(struct sk_server *server, struct sk_in *in)
 }
 
 /* A message that cannot be taken stays at the head of its queue and would be met again for ever: a
- * client is dropped for it; what init sends is tried again when something may have been freed. */
+ * client is dropped for it, as what it sent are handles that nobody wants. What init sends is a client:
+ * there is a table entry put by to take it with, and to turn it away. */
 static void refuse(struct sk_server *server, const struct sk_in *in)
 {
     struct sk_server_source *source = (struct sk_server_source *)(uintptr_t)in->key;
     if (source != NULL && source->kind == SOURCE_CLIENT) {
         sk_server_drop(server, &source->client);
+    } else if (server->spare != SK_HANDLE_NONE) {
+        sk_handle_close(server->spare);
+        server->spare = SK_HANDLE_NONE;
     } else {
         sk_sleep(OVER_BUDGET_PAUSE);
     }

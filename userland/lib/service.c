@@ -78,6 +78,15 @@ status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint)
     return call_init(&out, endpoint, answer);
 }
 
+status_t sk_connect_refusal(handle_t endpoint)
+{
+    struct sk_init_status refusal = {SK_PEER_CLOSED};
+    struct sk_in in = sk_in_bytes(&refusal, sizeof refusal);
+    status_t status = sk_channel_receive(endpoint, &in, SK_DEADLINE_POLL);
+    bool told = status == SK_OK && in.length == sizeof refusal && refusal.status < SK_OK;
+    return told ? (status_t)refusal.status : SK_PEER_CLOSED;
+}
+
 void sk_complain(const char *service)
 {
     struct sk_init_name request = {.operation = SK_INIT_COMPLAIN};

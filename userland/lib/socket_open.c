@@ -14,6 +14,9 @@
 /* A session is asked for again when the service dies before it has given it. */
 #define OPEN_ATTEMPTS 4
 
+/* What one page table maps, or less. */
+#define TABLE_REACH (2u << 20)
+
 enum { HANDLE_CONTROL, HANDLE_DATA, HANDLE_TO_NET, HANDLE_TO_PROGRAM, HANDLE_COUNT };
 
 static status_t map_whole(handle_t memory, uint64_t size, void **at)
@@ -27,6 +30,16 @@ static status_t map_whole(handle_t memory, uint64_t size, void **at)
     return status;
 }
 
+/* Page tables are paid at the first touch. Who cannot pay ends by it: better now than in the middle of serving. */
+static void touch_tables(const uint8_t *data, uint64_t size)
+{
+    const volatile uint8_t *bytes = data;
+    for (uint64_t at = 0; at < size; at += TABLE_REACH) {
+        (void)bytes[at];
+    }
+    (void)bytes[size - 1];
+}
+
 /* Maps the memory that OPEN gave and makes the wait set. What it made is in *net, also on error. */
 static status_t session_map(struct sk_net *net, const handle_t *handles)
 {
@@ -37,6 +50,9 @@ static status_t session_map(struct sk_net *net, const handle_t *handles)
     if (status == SK_OK) {
         status = map_whole(handles[HANDLE_DATA], sk_net_data_bytes(net->slots), &data);
         net->data = data;
+    }
+    if (status == SK_OK) {
+        touch_tables(data, sk_net_data_bytes(net->slots));
     }
     if (status == SK_OK) {
         status = sk_waitset_create(sk_self_job, &net->waitset);
@@ -73,7 +89,7 @@ static status_t session_request(handle_t endpoint, uint32_t *slots, uint64_t dea
     in.handle_capacity = HANDLE_COUNT;
     status_t status = sk_channel_call(endpoint, &out, &in, deadline);
     if (status != SK_OK) {
-        return status;
+        return status == SK_PEER_CLOSED ? sk_connect_refusal(endpoint) : status;
     }
     if (in.length < sizeof reply.status) {
         status = SK_BAD_FORMAT;

@@ -38,24 +38,35 @@ static status_t copy_data(const struct sk_spawn *spawn, const struct elf_segment
     return SK_OK;
 }
 
+static uint32_t create_flags(const struct sk_spawn *spawn)
+{
+    return spawn->commit ? SK_MEMORY_COMMIT : 0;
+}
+
+static uint32_t map_flags(const struct sk_spawn *spawn)
+{
+    return SK_PROT_READ | SK_PROT_WRITE | (spawn->commit ? SK_MAP_POPULATE : 0);
+}
+
 static status_t map_segment(const struct sk_spawn *spawn, const struct elf_segment *segment,
                             handle_t process)
 {
     uint64_t at;
-    uint32_t flags = segment->protection | SK_MAP_FIXED;
     if ((segment->protection & SK_PROT_WRITE) == 0) {
         return sk_memory_map(process, spawn->image, spawn->image_offset + segment->file_offset,
-                             segment->memory_size, segment->address, flags, &at);
+                             segment->memory_size, segment->address,
+                             segment->protection | SK_MAP_FIXED, &at);
     }
     handle_t memory;
-    status_t status = sk_memory_create(spawn->job, segment->memory_size, 0, &memory);
+    status_t status = sk_memory_create(spawn->job, segment->memory_size, create_flags(spawn),
+                                       &memory);
     if (status != SK_OK) {
         return status;
     }
     status = copy_data(spawn, segment, memory);
     if (status == SK_OK) {
-        status = sk_memory_map(process, memory, 0, segment->memory_size, segment->address, flags,
-                               &at);
+        status = sk_memory_map(process, memory, 0, segment->memory_size, segment->address,
+                               map_flags(spawn) | SK_MAP_FIXED, &at);
     }
     sk_handle_close(memory);
     return status;
@@ -67,12 +78,12 @@ static status_t map_stack(const struct sk_spawn *spawn, handle_t process, uint64
     uint64_t wanted = spawn->stack_size != 0 ? spawn->stack_size : SK_SPAWN_STACK_DEFAULT;
     uint64_t size = (wanted + 2 * SK_PAGE_SIZE - 1) / SK_PAGE_SIZE * SK_PAGE_SIZE;
     handle_t memory;
-    status_t status = sk_memory_create(spawn->job, size, 0, &memory);
+    status_t status = sk_memory_create(spawn->job, size, create_flags(spawn), &memory);
     if (status != SK_OK) {
         return status;
     }
     uint64_t bottom = 0;
-    status = sk_memory_map(process, memory, 0, size, 0, SK_PROT_READ | SK_PROT_WRITE, &bottom);
+    status = sk_memory_map(process, memory, 0, size, 0, map_flags(spawn), &bottom);
     sk_handle_close(memory);
     if (status == SK_OK) {
         status = sk_memory_protect(process, bottom, SK_PAGE_SIZE, 0);

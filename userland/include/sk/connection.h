@@ -34,7 +34,7 @@ enum sk_repeat {
 
 /*
  * As sk_channel_call. While the service is being started again it waits, until the deadline. What
- * sk_connect says when there is no connection; PEER_CLOSED: the service died and the operation may
+ * sk_connect says when there is no connection; BUSY: the service has no room for us; PEER_CLOSED: the service died and the operation may
  * not be repeated (in->delivered). A call that ends with TIMED_OUT makes init look at the service.
  */
 status_t sk_connection_call(struct sk_connection *connection, const struct sk_out *out,

@@ -46,8 +46,8 @@ struct sk_reply {
 
 struct sk_server_ops {
     /*
-     * A new connection; may be NULL. Anything but SK_OK turns it away: its endpoint is closed, the
-     * client sees PEER_CLOSED, and disconnect() is not called.
+     * A new connection; may be NULL. Anything but SK_OK turns it away: the client is told the status (see
+     * sk_connect_refusal), its endpoint is closed, and disconnect() is not called.
      */
     status_t (*connect)(struct sk_server *server, struct sk_client *client);
     /*
@@ -56,7 +56,8 @@ struct sk_server_ops {
      * take one by setting its slot to SK_HANDLE_NONE. For a call (in->is_call):
      *   SK_OK       reply is sent: reply->bytes, whose first word must be the status SK_OK
      *   SK_PENDING  the service keeps in->token and answers later with sk_server_answer
-     *   any other   a bare reply with that status is sent; handles in `reply` are closed
+     *   any other   a bare reply with that status is sent; handles in `reply` are closed. NO_MEMORY,
+     *               OVER_BUDGET and NO_HANDLES are the service's own trouble: the client is told BUSY
      * For a plain message the result and `reply` are ignored.
      */
     status_t (*message)(struct sk_server *server, struct sk_client *client, struct sk_in *in,
@@ -85,6 +86,8 @@ struct sk_server {
     /* Limits; the service may change them before sk_server_run. */
     uint32_t clients_max;
     uint32_t clients_per_process_max;
+    bool
+        clients_pay; /* what is made for a client is charged to the client: lack is told as it is */
 
     /* The loop's own from here on. */
     handle_t waitset;
@@ -95,6 +98,7 @@ struct sk_server {
     uint32_t offer_count;
     struct sk_server_source *watches;
     struct sk_server_source *graveyard; /* freed after the callback that removed them */
+    handle_t spare;                     /* an event: its entry is for who is turned away */
     bool served;                        /* init knows that a message was handled */
     bool stopping;
     int exit_code;

@@ -40,6 +40,12 @@ status_t sk_boot_handle_add(const char *name, handle_t handle);
 status_t sk_connect(const char *service, uint64_t deadline, handle_t *endpoint);
 
 /*
+ * Why a connection is closed: BUSY if the service has turned this client away, PEER_CLOSED if it has died
+ * or dropped it. Takes what the service has left on the endpoint; call it once, before closing that.
+ */
+status_t sk_connect_refusal(handle_t endpoint);
+
+/*
  * Tells init that a service this program may connect to does not answer. Never waits: init finds out
  * whether the service hangs, and if so ends it and starts it again.
  */

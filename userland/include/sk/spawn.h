@@ -7,6 +7,8 @@
 #ifndef SK_SPAWN_H
 #define SK_SPAWN_H
 
+#include <stdbool.h>
+
 #include <skerry/info.h>
 #include <skerry/status.h>
 #include <skerry/types.h>
@@ -39,6 +41,9 @@ struct sk_spawn {
     const struct sk_spawn_handle *handles; /* move to the child; on failure they are closed */
     size_t handle_count;
     uint64_t stack_size; /* 0: SK_SPAWN_STACK_DEFAULT */
+    /* All its data and stack are charged now: running out later is an error that it is told, and never the
+     * end of it by a touch of a page that is still to be paid. For what must go on. */
+    bool commit;
 };
 
 /* Both handles are the caller's. */

@@ -143,6 +143,11 @@ struct sk_init_new_client {
     char client_name[SK_INIT_NAME_MAX];
 };
 
+/*
+ * A service that turns a client away sends it, on the new connection, one struct sk_init_status, and closes
+ * it: BUSY when it has no room or no memory for one more.
+ */
+
 struct sk_init_ping {
     uint64_t operation;
     uint64_t sequence;
