@@ -24,15 +24,20 @@ static const struct sk_platform_right *find_right(const struct sk_platform_limit
 }
 
 /* The parents are set at once, before the device's driver does anything. */
+/* Of a line whose limit is not to be had: nobody can set another. */
+static struct sk_platform_limit nothing_allowed;
+
 static void take_limit(const struct sk_provider_ops *ops, void *context, struct sk_client *client,
                        const struct sk_platform_limit *limit)
 {
-    if (client->data != NULL || limit->count > SK_PLATFORM_RIGHTS_MAX) {
+    if (client->data != NULL) {
         return;
     }
-    struct sk_platform_limit *own = malloc(sizeof *own);
+    struct sk_platform_limit *own = limit->count <= SK_PLATFORM_RIGHTS_MAX ? malloc(sizeof *own)
+                                                                           : NULL;
     if (own == NULL) {
-        return; /* nothing is allowed */
+        client->data = &nothing_allowed;
+        return;
     }
     *own = *limit;
     client->data = own;
@@ -134,6 +139,8 @@ status_t sk_provider_message(const struct sk_provider_ops *ops, void *context,
 
 void sk_provider_disconnect(struct sk_client *client)
 {
-    free(client->data);
+    if (client->data != &nothing_allowed) {
+        free(client->data);
+    }
     client->data = NULL;
 }

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include <sk/protocol/fs.h>
-#include <sk/protocol/init.h>
 #include <sk/protocol/net.h>
 #include <sk/protocol/sysinfo.h>
 #include <sk/socket.h>
 
+#include "restarts.h"
 #include "self.h"
 
 #define CLIENTS_MAX 40u
@@ -100,26 +100,6 @@ static const struct service services[] = {
     {"sysinfo", sysinfo_again, sysinfo_again},
     {"net", net_begin, net_again},
 };
-
-/* --- Who was started again --- */
-
-static uint32_t restarts_in_all(void)
-{
-    static struct sk_init_services list;
-    struct sk_init_list request = {.operation = SK_INIT_SERVICES};
-    struct sk_out out = sk_out_bytes(&request, sizeof request);
-    struct sk_in in = sk_in_bytes(&list, sizeof list);
-    uint32_t restarts = 0;
-    if (test_status(sk_channel_call(sk_boot_endpoint, &out, &in, test_deadline()), SK_OK) &&
-        test_status((status_t)list.status, SK_OK) && test_equal(list.count, list.total)) {
-        for (uint32_t i = 0; i < list.count; i++) {
-            restarts += list.entries[i].restarts;
-            test_check(list.entries[i].state == SK_INIT_UP ||
-                       list.entries[i].state == SK_INIT_ENDED);
-        }
-    }
-    return restarts;
-}
 
 /* --- Clients of one service --- */
 

@@ -193,6 +193,11 @@ void sys_timeouts_init(void) {}
 
 /* --- What the socket library asks for --- */
 
+status_t sk_connect_refusal(handle_t endpoint)
+{
+    return SK_PEER_CLOSED;
+}
+
 void sk_complain(const char *service)
 {
     /* There is no init to look. */

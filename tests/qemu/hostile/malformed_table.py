@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every operation of every protocol header is attacked by malformed.c, or here is why it cannot be."""
+import os
+import re
+import sys
+
+from build import ROOT
+from tap import Tap
+
+PROTOCOLS = os.path.join(ROOT, "userland", "include", "sk", "protocol")
+ATTACKS = os.path.join(ROOT, "tests", "qemu", "hostile", "malformed.c")
+FUZZ = os.path.join(ROOT, "tests", "fuzz")
+# Not to be reached in the guest: by nobody but init on its own channel, or on no machine that QEMU's virt is.
+ELSEWHERE = {
+    "sk_control_operation": "fuzz_messages_init.c",
+    "sk_platform_op": "fuzz_messages_provider.c",
+}
+
+
+def operations(text):
+    """(enum, enumerator) of all enumerations of operations."""
+    for name, body in re.findall(r"enum (sk_\w+_op(?:eration)?) \{(.*?)\};", text, re.DOTALL):
+        body = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
+        for enumerator in re.findall(r"\b(SK_[A-Z0-9_]+)\b\s*(?:=[^,]*)?(?:,|$)", body):
+            yield name, enumerator
+
+
+def main():
+    tap = Tap()
+    with open(ATTACKS) as f:
+        attacks = f.read()
+    for header in sorted(os.listdir(PROTOCOLS)):
+        with open(os.path.join(PROTOCOLS, header)) as f:
+            found = list(operations(f.read()))
+        tap.ok(found, "%s has operations" % header)
+        for name, enumerator in found:
+            if name in ELSEWHERE:
+                with open(os.path.join(FUZZ, ELSEWHERE[name])) as f:
+                    known = enumerator in f.read()
+            else:
+                known = re.search(r"\{\"\w+\", %s, " % enumerator, attacks)
+            tap.ok(known, "%s is attacked" % enumerator)
+    return tap.done()
+
+
+sys.exit(main())
