@@ -23,10 +23,10 @@ static const struct sk_platform_right *find_right(const struct sk_platform_limit
     return NULL;
 }
 
-/* The parents are set at once, before the device's driver does anything. */
 /* Of a line whose limit is not to be had: nobody can set another. */
 static struct sk_platform_limit nothing_allowed;
 
+/* The parents are set at once, before the device's driver does anything. */
 static void take_limit(const struct sk_provider_ops *ops, void *context, struct sk_client *client,
                        const struct sk_platform_limit *limit)
 {

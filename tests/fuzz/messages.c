@@ -237,12 +237,8 @@ status_t input_answer(struct object *endpoint, const struct sk_out *out, struct 
 
 /* --- Clients --- */
 
-static void client_connect(struct held *client, uint8_t how)
+struct held connect_by_control(uint8_t how)
 {
-    if (target.connect != NULL) {
-        *client = target.connect(how);
-        return;
-    }
     struct held ends[2];
     channel_make(ends);
     struct sk_init_new_client message = {.operation = SK_INIT_NEW_CLIENT,
@@ -251,7 +247,12 @@ static void client_connect(struct held *client, uint8_t how)
                                          .grants = how / 4u,
                                          .client_name = "client"};
     outside_send(control.object, &message, sizeof message, &ends[1], 1);
-    *client = ends[0];
+    return ends[0];
+}
+
+static void client_connect(struct held *client, uint8_t how)
+{
+    *client = target.connect != NULL ? target.connect(how) : connect_by_control(how);
 }
 
 static void client_leave(struct held *client)
@@ -429,7 +430,8 @@ static void start(void)
     double_fill = input_fill;
     channel_make(ends);
     control = ends[0];
-    snprintf(name, sizeof name, "control:%s", target.service);
+    snprintf(name, sizeof name, target.service[0] != '\0' ? "control:%s" : "control%s",
+             target.service);
     double_boot_handle(name, ends[1]);
     if (target.prepare != NULL) {
         target.prepare();

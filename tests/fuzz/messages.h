@@ -11,7 +11,7 @@
 #include "double/double.h"
 
 struct target {
-    const char *service; /* its clients come by "control:SERVICE" */
+    const char *service; /* its clients come by "control:SERVICE"; "": a driver's, by "control" */
     int (*run)(void);    /* its main */
     uint64_t operations; /* they count from 1 */
     uint64_t waits;      /* bit n: operation n may stay unanswered */
@@ -32,6 +32,8 @@ struct target {
 
 extern const struct target target;
 
+/* A connection as init makes one. */
+struct held connect_by_control(uint8_t how);
 /* The input; 0 when it has come to its end. */
 uint8_t input_byte(void);
 uint64_t input_word(void);
