@@ -375,6 +375,13 @@ static void give_up_a_call(void)
     }
 }
 
+/* Init asks whether the service's loop turns. */
+static void ping(void)
+{
+    struct sk_init_ping message = {SK_INIT_PING, ++sequence};
+    outside_send(control.object, &message, sizeof message, NULL, 0);
+}
+
 static uint32_t failures; /* of this input */
 
 static void step(void)
@@ -399,6 +406,9 @@ static void step(void)
         if (target.special != NULL) {
             target.special();
         }
+        break;
+    case 7:
+        ping();
         break;
     default:
         send_message();

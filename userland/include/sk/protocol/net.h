@@ -71,7 +71,7 @@ struct sk_net_open_request {
 };
 
 struct sk_net_open_reply {
-    int64_t status; /* INVALID_ARGS, BAD_STATE, BUSY (too many sessions), NO_MEMORY, OVER_BUDGET */
+    int64_t status; /* INVALID_ARGS, BAD_STATE, BUSY (too many sessions, or no memory) */
     uint32_t slots; /* granted: 1 to what was asked, as the service's memory allows */
     uint32_t reserved;
 };

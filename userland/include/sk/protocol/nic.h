@@ -96,7 +96,7 @@ struct sk_nic_request {
 };
 
 struct sk_nic_attach_reply {
-    int64_t status; /* BUSY, NO_MEMORY, OVER_BUDGET, IO_ERROR (the device does not answer) */
+    int64_t status; /* BUSY (also: no memory), IO_ERROR (the device does not answer) */
     uint8_t mac[6];
     uint16_t mtu;
     uint32_t features;                         /* enum sk_nic_feature */
