@@ -168,9 +168,11 @@ static void program_begin(void)
 static void map_area(struct party *party)
 {
     vaddr_t at;
-    uint32_t flags = SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED | SK_MAP_POPULATE;
-    CHECK(space_map(&party->process->space, party->memory, memory_type.rights, 0, PAGE_SIZE,
-                    0x100000, flags, &at) == SK_OK);
+    struct address_space *space = &party->process->space;
+    uint32_t flags = SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED;
+    CHECK(space_map(space, party->memory, memory_type.rights, 0, PAGE_SIZE, 0x100000, flags, &at) ==
+          SK_OK);
+    CHECK(space_populate(space, at, SK_PROT_WRITE) == SK_OK);
 }
 
 struct actor *actor_make(struct party *party, const char *name, void (*play)(struct actor *))
