@@ -32,9 +32,9 @@ void channel_unpin(struct channel *channel)
 {
     if (atomic_fetch_sub_explicit(&channel->ends, 1, memory_order_acq_rel) == 1) {
         struct job *job = channel->job;
-        lock_acquire(&job->budget_lock);
+        struct job *keeper = job_channels_lock(job);
         list_remove(&channel->job_link);
-        lock_release(&job->budget_lock);
+        lock_release(&keeper->budget_lock);
         cache_free(&channel_cache, channel);
         object_put(&job->object);
     }
@@ -115,6 +115,7 @@ static void endpoint_init(struct endpoint *endpoint, struct channel *channel, st
     list_init(&endpoint->reached_link);
     endpoint->closed = false;
     endpoint->activity = 0;
+    atomic_store_explicit(&endpoint->search, 0, memory_order_relaxed);
 }
 
 status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint **end1)
@@ -135,9 +136,9 @@ status_t channel_create(struct job *job, struct endpoint **end0, struct endpoint
     atomic_store_explicit(&channel->ends, 2, memory_order_relaxed);
     channel->job = job;
     object_get(&job->object);
-    lock_acquire(&job->budget_lock);
-    list_append(&job->channels, &channel->job_link);
-    lock_release(&job->budget_lock);
+    struct job *keeper = job_channels_lock(job);
+    list_append(&keeper->channels, &channel->job_link);
+    lock_release(&keeper->budget_lock);
     *end0 = &channel->end[0];
     *end1 = &channel->end[1];
     return SK_OK;

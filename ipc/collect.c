@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Endpoints that nobody can reach: each is held only by messages in the inboxes of others of the kind.
- * They are looked for when the job that pays for them ends, among that job's channels.
+ * They are looked for whenever a job ends, among the channels that its heir keeps then: its own, and
+ * those of all that ended below it (kernel/job.c).
  *
- * An endpoint is reached if it has a handle that is not in an inbox of the job's channels, or if it is
- * in the inbox of one that is reached. This is computed while others go on using the channels that
- * are reached: `activity` counts what leaves an inbox, and if it has changed anywhere between the
- * first look and the last, the result says nothing and the search starts again. What nobody can
- * reach, nobody can change.
+ * The search begins with all of these endpoints as candidates and goes round. In each round it counts
+ * the handles that are in candidates' inboxes. A candidate with a handle elsewhere is reached, and so
+ * is what is in its inbox. A round that finds nothing more to be reached leaves those that are held by
+ * each other alone; if none of them has lost a message meanwhile (`activity`), they were so all the
+ * time, and as nobody can reach them, nobody can change that. Others go on using the rest all the
+ * while, as they like.
  *
- * Owns: nothing. Runs from kernel_exit, a few channels a step, on the hart that ended the job.
- * Locks: channel.lock, job.budget_lock for the list, one at a time. Tests: tests/qemu/broker.
+ * Endpoints that come to the list during a search are no candidates: `search` has its number.
+ *
+ * Owns: nothing. Runs from kernel_exit, a few channels a step, on the hart where the search was asked
+ * for. Locks: channel.lock, job.budget_lock for the list, one at a time. Tests:
+ * tests/host/ipc/test_collect.c, tests/qemu/broker.
  */
 #include <ipc/channel.h>
 #include <kernel/call.h>
@@ -21,46 +26,64 @@
 
 /* What looking into a channel costs, in units of step_take: its inboxes hold at most 128 sends of 8 handles. */
 #define CHANNEL_UNITS 100
-/* Searches that others may disturb before it is given up: the charges then stay with the parent. */
-#define ATTEMPTS 4u
+/* Two are enough unless somebody moves endpoints just then; the next job to end has them looked at again. */
+#define ROUNDS_MAX 8u
 
 enum phase {
-    PHASE_RESET,
-    PHASE_COUNT,  /* handles in the job's own inboxes */
+    PHASE_BEGIN,  /* all are candidates */
+    PHASE_COUNT,  /* handles in candidates' inboxes */
     PHASE_MARK,   /* what is reached by itself, and then what is inside of that */
-    PHASE_VERIFY, /* that nothing has moved since */
+    PHASE_RESET,  /* of the candidates that are left, for another round */
+    PHASE_VERIFY, /* that nothing has left their inboxes since */
     PHASE_SWEEP,  /* empties the inboxes of what is not reached */
 };
 
-/* Calls `visit` for each endpoint of the job that a queued send holds. Channel lock held. */
-static void for_each_held(struct job *job, struct endpoint *endpoint,
-                          void (*visit)(struct job *job, struct endpoint *held))
+static _Atomic uint64_t searches;
+
+/* By the search alone, as no two have an endpoint in common, but read by others that see it in an inbox. */
+static bool is_candidate(const struct job_search *search, const struct endpoint *endpoint)
+{
+    return atomic_load_explicit(&endpoint->search, memory_order_relaxed) == search->number &&
+           !endpoint->reached;
+}
+
+/* Calls `visit` for each candidate that a queued send holds. Channel lock held. */
+static void for_each_held(struct job_search *search, struct endpoint *endpoint,
+                          void (*visit)(struct job_search *search, struct endpoint *held))
 {
     list_for_each(node, &endpoint->inbox) {
         struct message *message = list_entry(node, struct message, link);
         uint32_t count = message->caller == NULL ? SK_INFO_HANDLES(message->info) : 0;
         for (uint32_t i = 0; i < count; i++) {
             struct object *object = message->handles[i].object;
-            if (object->type == SK_TYPE_ENDPOINT && object->job == job) {
-                visit(job, endpoint_from_object(object));
+            if (object->type == SK_TYPE_ENDPOINT &&
+                is_candidate(search, endpoint_from_object(object))) {
+                visit(search, endpoint_from_object(object));
             }
         }
     }
 }
 
-static void count_held(struct job *job, struct endpoint *held)
+static void count_held(struct job_search *search, struct endpoint *held)
 {
     held->inside++;
-    job->collection.changed = true;
+    search->found = true;
 }
 
 /* Reached: it waits, pinned, for its inbox to be looked into. */
-static void mark(struct job *job, struct endpoint *endpoint)
+static void mark(struct job_search *search, struct endpoint *endpoint)
 {
-    if (!endpoint->reached && channel_pin(endpoint->channel)) {
+    if (channel_pin(endpoint->channel)) {
         endpoint->reached = true;
-        list_append(&job->collection.reached, &endpoint->reached_link);
+        search->found = true;
+        list_append(&search->reached, &endpoint->reached_link);
     }
+}
+
+static void reset(struct endpoint *endpoint)
+{
+    endpoint->inside = 0;
+    endpoint->activity_seen = endpoint->activity;
 }
 
 static void sweep(struct endpoint *endpoint)
@@ -79,33 +102,41 @@ static void sweep(struct endpoint *endpoint)
 }
 
 /* Channel lock held. */
-static void visit(struct job *job, struct endpoint *endpoint)
+static void visit(struct job_search *search, struct endpoint *endpoint)
 {
     if (endpoint->closed) {
         return;
     }
-    switch ((enum phase)job->collection.phase) {
-    case PHASE_RESET:
-        endpoint->inside = 0;
+    if (search->phase == PHASE_BEGIN) {
+        atomic_store_explicit(&endpoint->search, search->number, memory_order_relaxed);
         endpoint->reached = false;
-        endpoint->activity_seen = endpoint->activity;
+        reset(endpoint);
+    }
+    if (!is_candidate(search, endpoint)) {
+        return;
+    }
+    switch ((enum phase)search->phase) {
+    case PHASE_BEGIN:
         break;
     case PHASE_COUNT:
-        for_each_held(job, endpoint, count_held);
+        for_each_held(search, endpoint, count_held);
         break;
     case PHASE_MARK:
         if (atomic_load_explicit(&endpoint->object.handles, memory_order_relaxed) >
             endpoint->inside) {
-            mark(job, endpoint);
+            mark(search, endpoint);
         }
+        break;
+    case PHASE_RESET:
+        reset(endpoint);
         break;
     case PHASE_VERIFY:
         if (endpoint->activity != endpoint->activity_seen) {
-            job->collection.changed = true;
+            search->found = true;
         }
         break;
     case PHASE_SWEEP:
-        if (!endpoint->reached && endpoint->inside > 0) {
+        if (endpoint->inside > 0) {
             sweep(endpoint);
         }
         break;
@@ -113,30 +144,28 @@ static void visit(struct job *job, struct endpoint *endpoint)
 }
 
 /* A pass over all channels is over. False: so is the search. */
-static bool next_phase(struct job_collection *collection)
+static bool next_phase(struct job_search *search)
 {
-    bool changed = collection->changed;
-    collection->changed = false;
-    switch ((enum phase)collection->phase) {
-    case PHASE_COUNT:
-        if (!changed) {
-            return false; /* no endpoint is inside another */
-        }
-        break;
-    case PHASE_VERIFY:
-        if (changed) {
-            collection->phase = PHASE_RESET;
-            return ++collection->attempts < ATTEMPTS;
-        }
-        break;
-    case PHASE_SWEEP:
-        return false;
+    bool found = search->found;
+    search->found = false;
+    switch ((enum phase)search->phase) {
+    case PHASE_BEGIN:
     case PHASE_RESET:
+        search->phase = PHASE_COUNT;
+        return true;
+    case PHASE_COUNT:
+        search->phase = PHASE_MARK;
+        return found; /* or no candidate is inside another */
     case PHASE_MARK:
+        search->phase = found ? PHASE_RESET : PHASE_VERIFY;
+        return ++search->rounds < ROUNDS_MAX;
+    case PHASE_VERIFY:
+        search->phase = found ? PHASE_RESET : PHASE_SWEEP;
+        return true;
+    case PHASE_SWEEP:
         break;
     }
-    collection->phase++;
-    return true;
+    return false;
 }
 
 /* The channel after `channel`, pinned; NULL at the end. */
@@ -154,41 +183,50 @@ static struct channel *next_channel(struct job *job, struct channel *channel)
 }
 
 /* Marks what is inside of the next endpoint that is reached; false: there is none. */
-static bool mark_inside(struct job *job)
+static bool mark_inside(struct job_search *search)
 {
-    struct list_node *node = list_pop(&job->collection.reached);
+    struct list_node *node = list_pop(&search->reached);
     if (node == NULL) {
         return false;
     }
     struct endpoint *endpoint = list_entry(node, struct endpoint, reached_link);
     lock_acquire(endpoint->object.lock);
-    for_each_held(job, endpoint, mark);
+    for_each_held(search, endpoint, mark);
     lock_release(endpoint->object.lock);
     channel_unpin(endpoint->channel);
     return true;
 }
 
-bool channels_collect_step(struct job *job)
+void channels_search_begin(struct job *job)
 {
-    struct job_collection *collection = &job->collection;
+    struct job_search *search = &job->search;
+    search->phase = PHASE_BEGIN;
+    search->rounds = 0;
+    search->found = false;
+    search->number = atomic_fetch_add_explicit(&searches, 1, memory_order_relaxed) + 1;
+}
+
+bool channels_search_step(struct job *job)
+{
+    struct job_search *search = &job->search;
     while (step_take(CHANNEL_UNITS)) {
-        if (mark_inside(job)) {
+        if (mark_inside(search)) {
             continue;
         }
-        struct channel *channel = next_channel(job, collection->cursor);
-        if (collection->cursor != NULL) {
-            channel_unpin(collection->cursor);
+        struct channel *channel = next_channel(job, search->cursor);
+        if (search->cursor != NULL) {
+            channel_unpin(search->cursor);
         }
-        collection->cursor = channel;
+        search->cursor = channel;
         if (channel == NULL) {
-            if (!next_phase(collection)) {
+            if (!next_phase(search)) {
                 return true;
             }
             continue;
         }
         lock_acquire(&channel->lock);
-        visit(job, &channel->end[0]);
-        visit(job, &channel->end[1]);
+        visit(search, &channel->end[0]);
+        visit(search, &channel->end[1]);
         lock_release(&channel->lock);
     }
     return false;

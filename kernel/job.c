@@ -4,8 +4,10 @@
  *
  * A job ends when no live process is left in it and below it and it was killed or has no handle any
  * more. What it does not use of its limit goes back to its heir, the parent, at once; the rest as
- * the charges are given back. Nothing can be made in it any more, but memory that others still share
- * may get its missing pages, which the heir pays. Locks: job_tree_lock, then each job's budget_lock, one at a time.
+ * the charges are given back. The channels that are left are kept by the heir, which has those looked for that
+ * nobody can reach. Nothing can be made in it any more, but memory that others still share may get its missing
+ * pages, which the heir pays. Locks: job_tree_lock, then each job's budget_lock, one at a time but for a job's and
+ * its keeper's.
  * Tests: tests/host/kernel/test_job.c.
  */
 #include <string.h>
@@ -21,6 +23,7 @@
 /* What telling a process to end, without its threads, and ending a job and those above it cost, in units of
  * step_take. */
 #define KILL_UNITS 5
+#define BEGIN_UNITS 8 /* a search begins, or a job hands over */
 #define END_UNITS 6
 
 static struct cache job_cache = CACHE_INIT("job", struct job);
@@ -101,6 +104,19 @@ static bool is_quiet(const struct job *job)
     return job->live_processes == 0 && job->live_children == 0;
 }
 
+/* A search among the job's channels is made by this hart, or once more by the one that makes one now. Budget lock
+ * held. */
+static void search_want(struct job *job)
+{
+    job->search.wanted = true;
+    if (!job->search.runs) {
+        job->search.runs = true;
+        object_get(&job->object);
+        list_append(&cpu_hart()->searches, &job->search.link);
+        sched_chore();
+    }
+}
+
 /* Ends the job and those above it that only waited for it. Tree lock held. */
 static void end_if_quiet(struct job *job)
 {
@@ -116,11 +132,7 @@ static void end_if_quiet(struct job *job)
             unused[kind] = job->limit[kind] - job->used[kind];
             job->limit[kind] = job->used[kind];
         }
-        if (!list_empty(&job->channels)) {
-            object_get(&job->object);
-            list_append(&cpu_hart()->ended_jobs, &job->collection.link);
-            sched_chore();
-        }
+        search_want(job);
         lock_release(&job->budget_lock);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
             job_limit_give(job->heir, kind, unused[kind]);
@@ -135,18 +147,76 @@ static void end_if_quiet(struct job *job)
     }
 }
 
-bool job_collect_step(void)
+/* A job has ended: its heir has its channels, and looks for those that nobody can reach. */
+static void channels_hand_over(struct job *job)
 {
-    struct list_node *ended = &cpu_hart()->ended_jobs;
-    while (!list_empty(ended)) {
-        struct job *job = list_first(ended, struct job, collection.link);
-        if (!channels_collect_step(job)) {
-            return false;
+    struct job *heir = job->heir;
+    for (bool done = false; !done;) {
+        lock_pair_acquire(&job->budget_lock, &heir->budget_lock);
+        struct job *next = heir->keeper;
+        done = next == NULL;
+        if (done) {
+            list_splice(&heir->channels, &job->channels);
+            job->keeper = heir;
+            search_want(heir);
         }
-        list_remove(&job->collection.link);
+        lock_pair_release(&job->budget_lock, &heir->budget_lock);
+        heir = next;
+    }
+}
+
+/* Begins the search that is wanted; if none is, the job leaves this hart's list. */
+static void search_begin(struct job *job)
+{
+    lock_acquire(&job->budget_lock);
+    bool ended = job->heir != NULL && job->keeper == NULL;
+    bool begins = job->search.wanted && job->heir == NULL;
+    job->search.wanted = false;
+    job->search.begun = begins;
+    if (!ended && !begins) {
+        job->search.runs = false;
+        list_remove(&job->search.link);
+    }
+    lock_release(&job->budget_lock);
+    if (ended) {
+        channels_hand_over(job); /* nothing will be left to look for here */
+    } else if (begins) {
+        channels_search_begin(job);
+    } else {
         object_put(&job->object);
     }
+}
+
+bool job_search_step(void)
+{
+    struct list_node *searches = &cpu_hart()->searches;
+    while (!list_empty(searches)) {
+        struct job *job = list_first(searches, struct job, search.link);
+        if (job->search.begun) {
+            if (!channels_search_step(job)) {
+                return false;
+            }
+            job->search.begun = false;
+        }
+        if (!step_take(BEGIN_UNITS)) {
+            return false;
+        }
+        search_begin(job);
+    }
     return true;
+}
+
+struct job *job_channels_lock(struct job *job)
+{
+    for (;;) {
+        lock_acquire(&job->budget_lock);
+        struct job *keeper = job->keeper;
+        if (keeper == NULL) {
+            return job;
+        }
+        lock_release(&job->budget_lock);
+        job = keeper;
+    }
 }
 
 static void job_orphan(struct object *object)
@@ -196,8 +266,9 @@ static void job_init(struct job *job, struct job *parent, const uint64_t limit[B
     memset(job->used, 0, sizeof(job->used));
     job->heir = NULL;
     list_init(&job->channels);
-    memset(&job->collection, 0, sizeof(job->collection));
-    list_init(&job->collection.reached);
+    job->keeper = NULL;
+    memset(&job->search, 0, sizeof(job->search));
+    list_init(&job->search.reached);
     job->parent = parent;
     list_init(&job->sibling);
     list_init(&job->children);

@@ -39,7 +39,7 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     hart->timers_next_ns = SK_DEADLINE_NEVER;
     hart->lazy_next_ns = SK_DEADLINE_NEVER;
     list_init(&hart->reaper);
-    list_init(&hart->ended_jobs);
+    list_init(&hart->searches);
     list_init(&hart->dead_objects);
     list_init(&hart->dead_memories);
 }
@@ -337,12 +337,12 @@ bool sched_chores_step(void)
             return false;
         }
         /* Now no message on its way out holds a handle. */
-        if (!job_collect_step() || !process_reap_step()) {
+        if (!job_search_step() || !process_reap_step()) {
             return false;
         }
         /* Each may have made work for another. */
         if (list_empty(&hart->dead_objects) && list_empty(&hart->dead_messages) &&
-            list_empty(&hart->dead_memories) && list_empty(&hart->ended_jobs) &&
+            list_empty(&hart->dead_memories) && list_empty(&hart->searches) &&
             list_empty(&hart->reaper)) {
             return true;
         }

@@ -32,19 +32,21 @@ struct endpoint {
     bool closed;              /* [lock] the last handle is gone */
     uint32_t activity;        /* [lock] sends that left the inbox by being received */
 
-    /* The collector's (ipc/collect.c), while it looks at the job's channels. */
+    /* Of the search for what nobody can reach (ipc/collect.c). */
+    _Atomic uint64_t search; /* the number of the one that looks at it, or last did */
     uint32_t activity_seen;
-    uint32_t inside; /* handles to this end in inboxes of the job's channels */
+    uint32_t inside; /* handles to this end in inboxes of candidates */
     bool reached;
-    struct list_node reached_link; /* in job->collection.reached */
+    struct list_node reached_link; /* in job->search.reached */
 };
 
 struct channel {
     struct spinlock lock; /* LOCK_OBJECT */
     struct endpoint end[2];
-    _Atomic uint32_t ends;     /* not yet destroyed, and pins */
-    struct job *job;           /* [I] pays; +1 */
-    struct list_node job_link; /* [job->budget_lock] in job->channels */
+    _Atomic uint32_t ends; /* not yet destroyed, and pins */
+    struct job *job;       /* [I] pays; +1 */
+    struct list_node
+        job_link; /* in the channels of the job, or of who keeps them (job_channels_lock) */
 };
 
 extern const struct object_type endpoint_type;
@@ -105,7 +107,8 @@ void receive_cancelled(struct thread *thread, status_t status);
  * Channel lock held. */
 status_t endpoint_hand_over(struct thread *to, struct endpoint *endpoint, uint64_t key);
 
-/* Keeps the memory of a channel of job->channels; false: it is being freed. job->budget_lock held. */
+/* Keeps the memory of a channel that is in a job's list, whose lock is held, or that has a handle; false: it is
+ * being freed. */
 bool channel_pin(struct channel *channel);
 /* No lock held. */
 void channel_unpin(struct channel *channel);

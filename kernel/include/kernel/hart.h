@@ -48,7 +48,7 @@ struct hart {
     uint64_t armed_ns;       /* this hart: what its clock is set to, ~0 for nothing */
 
     struct list_node reaper;        /* this hart: struct process.reaper_link, ending */
-    struct list_node ended_jobs;    /* this hart: struct job.collection.link */
+    struct list_node searches;      /* this hart: struct job.search.link */
     struct list_node dead_objects;  /* this hart: struct object.observers, to be destroyed */
     struct list_node dead_memories; /* this hart: struct memory, frames to be freed */
     struct list_node dead_messages; /* this hart: struct message.link, to be released */

@@ -25,14 +25,18 @@ enum budget_kind {
 
 struct channel;
 
-/* The search for endpoints that nobody can reach (ipc/collect.c), made when the job has ended. */
-struct job_collection {
-    struct list_node link;    /* the hart that makes it: hart.ended_jobs */
+/* The search for endpoints that nobody can reach (ipc/collect.c), among the channels that a job keeps. */
+struct job_search {
+    bool runs;   /* [budget_lock] it is in the list of a hart, which has all of the following; +1 */
+    bool wanted; /* [budget_lock] it is to be made (once more) */
+    bool begun;
+    struct list_node link; /* hart.searches */
+
+    uint64_t number;
+    uint32_t phase, rounds;
+    bool found;
+    struct channel *cursor;   /* pinned */
     struct list_node reached; /* struct endpoint.reached_link, to be looked into, pinned */
-    struct channel *cursor;
-    uint32_t phase;
-    uint32_t attempts;
-    bool changed;
 };
 
 struct job {
@@ -41,19 +45,21 @@ struct job {
     uint64_t
         limit[BUDGET_KINDS];     /* [budget_lock] what is its own: after carving out for children */
     uint64_t used[BUDGET_KINDS]; /* [budget_lock] */
-    struct list_node channels;   /* [budget_lock] struct channel.job_link, charged to it */
-    struct job_collection collection; /* of the hart that ended it */
-    struct job *heir;                 /* [budget_lock] not NULL once ended: charges go there; +1 */
-    struct job *parent;               /* [job_tree_lock] +1; NULL for the root */
-    struct list_node sibling;         /* [job_tree_lock] */
-    struct list_node children;        /* [job_tree_lock] */
-    uint32_t depth;                   /* [I] below the root */
-    uint32_t child_count;             /* [job_tree_lock] of `children` ... */
-    uint32_t live_children;           /* [job_tree_lock] ... and those of them not ended */
-    struct list_node processes;       /* [job_tree_lock] struct process.job_link */
-    uint32_t live_processes;          /* [job_tree_lock] not yet DEAD, in this job */
-    bool killed;                      /* [job_tree_lock] */
-    bool ended; /* [job_tree_lock] killed or orphaned, and no live process below */
+    struct list_node
+        channels; /* [budget_lock] struct channel.job_link, charged to it or to jobs that ended below */
+    struct job *keeper; /* [budget_lock] not NULL once ended: has the channels; an ancestor */
+    struct job_search search;
+    struct job *heir;           /* [budget_lock] not NULL once ended: charges go there; +1 */
+    struct job *parent;         /* [job_tree_lock] +1; NULL for the root */
+    struct list_node sibling;   /* [job_tree_lock] */
+    struct list_node children;  /* [job_tree_lock] */
+    uint32_t depth;             /* [I] below the root */
+    uint32_t child_count;       /* [job_tree_lock] of `children` ... */
+    uint32_t live_children;     /* [job_tree_lock] ... and those of them not ended */
+    struct list_node processes; /* [job_tree_lock] struct process.job_link */
+    uint32_t live_processes;    /* [job_tree_lock] not yet DEAD, in this job */
+    bool killed;                /* [job_tree_lock] */
+    bool ended;                 /* [job_tree_lock] killed or orphaned, and no live process below */
 };
 
 extern const struct object_type job_type;
@@ -110,10 +116,13 @@ void job_leave(struct job *job, struct process *process);
  * job; the second is where a walk of the tree has come. */
 struct step;
 status_t job_kill_step(struct step *step);
-/* Looks on for unreachable endpoints of jobs that this hart ended; false: there is more, in the next step. */
-bool job_collect_step(void);
-/* The same of one job, supplied by ipc/. */
-bool channels_collect_step(struct job *job);
+/* Takes the budget lock of the job that keeps this one's channels, and returns it. */
+struct job *job_channels_lock(struct job *job);
+/* Looks on for unreachable endpoints on behalf of jobs that this hart ended; false: there is more, in the next step. */
+bool job_search_step(void);
+/* Supplied by ipc/: a new search, and the next part of it, true when it is over. */
+void channels_search_begin(struct job *job);
+bool channels_search_step(struct job *job);
 void job_info(struct job *job, struct sk_job_info *info);
 /* What all jobs together use of a kind, added to step->value; step->object[1] is job_root() at first. */
 status_t job_used_total_step(struct step *step, enum budget_kind kind);

@@ -222,3 +222,55 @@ static void begin_connect(void)
 const struct scenario scenario_connect = {
     "connect", "a broker makes connections to a service that is killed at any step", begin_connect,
     check_server_dies};
+
+/* ---- ends in each other's inboxes ---- */
+
+static handle_t near_end[2], far_end[2],
+    third_end; /* each party has its near end and the other's far one */
+
+/* Sends the far end of the other's channel into the inbox of its own, whose near end it then closes. */
+static void play_ring(struct actor *self)
+{
+    uint32_t i = self->party == client ? 0 : 1;
+    status_t status = act_send(self, near_end[i], 0, far_end[!i]);
+    CHECK(status == SK_OK || status == SK_PEER_CLOSED);
+    CHECK(act(self, SK_SYS_handle_close, near_end[i], 0, 0, 0) == SK_OK);
+}
+
+/* Has a handle to one of the far ends: takes what it finds there, or only lets go of it. */
+static void play_third(struct actor *self)
+{
+    struct message_in message;
+    if (explore_draw(2) == 0) {
+        act(self, SK_SYS_thread_sleep, act_soon(self), 0, 0, 0);
+    }
+    if (explore_draw(2) == 0 && act_receive(self, third_end, act_soon(self), &message) == SK_OK) {
+        CHECK(message.count == 1);
+        CHECK(act(self, SK_SYS_handle_close, message.handles[0], 0, 0, 0) == SK_OK);
+    }
+    CHECK(act(self, SK_SYS_handle_close, third_end, 0, 0, 0) == SK_OK);
+}
+
+static void begin_ring(void)
+{
+    client = party_make("first", NULL);
+    server = party_make("second", NULL);
+    other = party_make("third", NULL);
+    party_connect(client, &near_end[0], server, &far_end[0]);
+    party_connect(server, &near_end[1], client, &far_end[1]);
+    struct capability far;
+    CHECK(handle_get(server->process, far_end[0], SK_TYPE_ENDPOINT, 0, &far) == SK_OK);
+    third_end = party_give(other, far.object, far.rights);
+    object_put(far.object);
+    victim = party_give(other, &server->process->object, process_type.rights);
+    actor_make(client, "first", play_ring);
+    actor_make(server, "second", play_ring);
+    actor_make(other, "third", play_third);
+    if (explore_draw(2) == 0) {
+        actor_make(other, "killer", play_killer);
+    }
+}
+
+const struct scenario scenario_ring = {
+    "ring", "ends of two jobs in each other's inboxes; who may reach one lets go, or takes it",
+    begin_ring, check_server_dies};

@@ -7,6 +7,9 @@
  * Speaks TAP. Usage: interleave SEEDS [FIRST]      of each scenario
  *                    interleave SCENARIO SEED      one run, which tells what happens
  */
+#include "scenarios.h"
+#include "world.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,16 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "scenarios.h"
-#include "world.h"
-
 #define RUN_SECONDS 20u
 #define FAILURES_SHOWN 3u
 
 static const struct scenario *const scenarios[] = {
-    &scenario_call,    &scenario_close,     &scenario_kill,   &scenario_transfer,
-    &scenario_connect, &scenario_waitset,   &scenario_futex,  &scenario_timer,
-    &scenario_suspend, &scenario_kill_busy, &scenario_spread,
+    &scenario_call,    &scenario_close,   &scenario_kill,      &scenario_transfer,
+    &scenario_connect, &scenario_ring,    &scenario_waitset,   &scenario_futex,
+    &scenario_timer,   &scenario_suspend, &scenario_kill_busy, &scenario_spread,
 };
 #define SCENARIOS (sizeof scenarios / sizeof scenarios[0])
 
