@@ -50,6 +50,7 @@ static const struct attack attacks[] = {
     {"jobs run out", "exhaust", "jobs"},
     {"queues full of handles", "stuff", NULL},
     {"cycles of endpoints", "cycles", NULL, .again = true},
+    {"cycles of endpoints of two jobs", "cycles", "jobs", .again = true},
     {"a fork bomb", "fork-bomb", NULL},
     {"a hog at the lowest priority", "hog", "1", 1},
     {"a hog in between", "hog", "8", 8},

@@ -3,6 +3,7 @@
  * Programs that misuse channels: their own, and their connections to services.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "hostile.h"
 
@@ -36,32 +37,51 @@ int mode_stuff(int argc, char **argv)
     }
 }
 
-/* Rings of endpoints, each in the inbox of the next: nobody can reach them any more. */
-int mode_cycles(int argc, char **argv)
+enum { RING = 6, ROUNDS = 100 };
+
+/* A ring of endpoints, each in the inbox of the next, which two jobs pay for in turns; then nobody can reach them any
+ * more. False: it cost the program its budget, which is found when the job ends. */
+static bool make_ring(const handle_t jobs[2])
 {
-    enum { RING = 6 };
-    for (;;) {
-        handle_t ends[RING][2];
-        uint32_t made = 0;
-        while (made < RING) {
-            if (sk_channel_create(sk_self_job, &ends[made][0], &ends[made][1]) != SK_OK) {
-                return 0;
-            }
-            made++;
-        }
-        for (uint32_t i = 0; i < RING; i++) {
-            /* The far end of each travels into the inbox of the next. */
-            struct sk_out out = {"loop", 5, &ends[i][1], 1};
-            status_t status = sk_channel_send(ends[(i + 1) % RING][0], &out);
-            if (status != SK_OK) {
-                insist(status == SK_OVER_BUDGET);
-                return 0; /* they cost it its budget, and are found when the job ends */
-            }
-        }
-        for (uint32_t i = 0; i < RING; i++) {
-            sk_handle_close(ends[i][0]);
+    handle_t ends[RING][2];
+    for (uint32_t i = 0; i < RING; i++) {
+        if (sk_channel_create(jobs[i % 2], &ends[i][0], &ends[i][1]) != SK_OK) {
+            return false;
         }
     }
+    for (uint32_t i = 0; i < RING; i++) {
+        /* The far end of each travels into the inbox of the next. */
+        struct sk_out out = {"loop", 5, &ends[i][1], 1};
+        status_t status = sk_channel_send(ends[(i + 1) % RING][0], &out);
+        if (status != SK_OK) {
+            insist(status == SK_OVER_BUDGET);
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < RING; i++) {
+        sk_handle_close(ends[i][0]);
+    }
+    return true;
+}
+
+/* Rings that one job pays for, or ("jobs") that a job below pays for, too, which ends before this one. */
+int mode_cycles(int argc, char **argv)
+{
+    const struct sk_budget budget = {.objects = 2 * RING};
+    bool below = argc > 1 && strcmp(argv[1], "jobs") == 0;
+    for (uint32_t round = 0; !below || round < ROUNDS; round++) {
+        handle_t jobs[2] = {sk_self_job, sk_self_job};
+        if (below && sk_job_create(sk_self_job, &budget, &jobs[1]) != SK_OK) {
+            return 0;
+        }
+        if (!make_ring(jobs)) {
+            return 0;
+        }
+        if (below) {
+            sk_handle_close(jobs[1]);
+        }
+    }
+    return 0;
 }
 
 static handle_t connect_to(const char *service)
