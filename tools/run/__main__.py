@@ -92,9 +92,10 @@ def make_parser(command):
                             help="how long (default 60); what was learnt is kept for the next time")
         parser.add_argument("target", metavar="TARGET", help=", ".join(fuzz.targets()))
     elif command == "bench":
+        import bench
         common_options(parser)
         parser.add_argument("groups", nargs="*", metavar="GROUP",
-                            help="the part of a name before the first dot (default: all)")
+                            help=", ".join(bench.GROUPS) + ": the first part of a figure's name (default: all)")
         parser.add_argument("--update-baseline", action="store_true",
                             help="accept the figures of ipc: write them to their baseline")
     elif command == "image":

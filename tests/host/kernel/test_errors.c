@@ -326,7 +326,7 @@ static void test_messages(void **state)
 {
     struct zoo zoo = zoo_open();
     struct thread *self = zoo.user.thread;
-    handle_t end = zoo.handles[SK_TYPE_ENDPOINT], other = zoo.other_end;
+    handle_t end = zoo.handles[SK_TYPE_ENDPOINT];
     handle_t kept = handle_with(&zoo, zoo.objects[SK_TYPE_EVENT],
                                 event_type.rights & ~(uint32_t)SK_RIGHT_TRANSFER);
     const handle_t lists[4] = {end, kept, zoo.handles[SK_TYPE_EVENT], zoo.handles[SK_TYPE_EVENT]};
@@ -367,8 +367,16 @@ static void test_messages(void **state)
     I(channel_reply, NOT_FOUND, .info = 8, .token = 0x10001);
     I(channel_call, TIMED_OUT, .handle = end, .info = 8, .deadline = SK_DEADLINE_POLL);
     I(channel_receive, TIMED_OUT, .handle = end, .deadline = SK_DEADLINE_POLL);
+    zoo_close(&zoo);
+}
 
-    /* Full: by the number of messages; then by bytes; then closed, which is told before. */
+/* Full: by the number of messages; then by bytes; then closed, which is told before. */
+static void test_inboxes(void **state)
+{
+    struct zoo zoo = zoo_open();
+    struct thread *self = zoo.user.thread;
+    handle_t end = zoo.handles[SK_TYPE_ENDPOINT], other = zoo.other_end;
+
     for (uint32_t i = 0; i < SK_INBOX_MESSAGES_MAX; i++) {
         assert_int_equal(ipc_as(self, SK_SYS_channel_send, &(struct ipc){.handle = end, .info = 8}),
                          SK_OK);
@@ -401,9 +409,11 @@ static void test_messages(void **state)
         }
     }
     /* No place for the handle's number: the room made for it is given back. */
+    const handle_t events[2] = {zoo.handles[SK_TYPE_EVENT]};
+    assert_true(user_write(self, zoo.page, events, sizeof events));
     assert_int_equal(
         ipc_as(self, SK_SYS_channel_send,
-               &(struct ipc){.handle = end, .info = SK_INFO(0, 1), .out_handles = twice}),
+               &(struct ipc){.handle = end, .info = SK_INFO(0, 1), .out_handles = zoo.page}),
         SK_OK);
     I(channel_receive, BAD_ADDRESS, .handle = other, .in_handles = BAD_POINTER,
       .in_room = SK_ROOM(0, 1));
@@ -492,6 +502,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_processes, census_setup, census_teardown),
         cmocka_unit_test_setup_teardown(test_system, census_setup, census_teardown),
         cmocka_unit_test_setup_teardown(test_messages, census_setup, census_teardown),
+        cmocka_unit_test_setup_teardown(test_inboxes, census_setup, census_teardown),
         cmocka_unit_test_setup_teardown(test_waits, census_setup, census_teardown),
         cmocka_unit_test_setup_teardown(test_short_way, census_setup, census_teardown),
     };

@@ -10,6 +10,7 @@
 void test_channels(void);
 void test_transfers(void);
 void test_calls(void);
+void test_call_priority(void);
 void test_call_ends(void);
 void test_waitsets(void);
 void test_races(void);
@@ -58,6 +59,33 @@ static inline status_t receive_handles(handle_t source, handle_t *handles, size_
         test_equal(in.handle_count, count);
     }
     return status;
+}
+
+static inline status_t call_word(handle_t endpoint, uint64_t word, uint64_t *reply,
+                                 uint64_t deadline)
+{
+    struct sk_out out = sk_out_bytes(&word, sizeof word);
+    struct sk_in in = sk_in_bytes(reply, sizeof *reply);
+    return sk_channel_call(endpoint, &out, &in, deadline);
+}
+
+/* A thread's function: a call of one word, and what came of it. */
+struct one_call {
+    handle_t endpoint;
+    uint64_t word, reply;
+    status_t status;
+};
+
+static inline void call_once(void *argument)
+{
+    struct one_call *call = argument;
+    call->status = call_word(call->endpoint, call->word, &call->reply, test_deadline());
+}
+
+static inline status_t reply_word(token_t token, uint64_t word)
+{
+    struct sk_out out = sk_out_bytes(&word, sizeof word);
+    return sk_channel_reply(token, &out);
 }
 
 #endif

@@ -20,6 +20,7 @@ int main(int argc, char **argv)
     test_channels();
     test_transfers();
     test_calls();
+    test_call_priority();
     test_call_ends();
     test_waitsets();
     test_races();
