@@ -87,7 +87,7 @@ static void noisy_session(uint64_t *state)
                            &address));
         volatile uint32_t *words = (volatile uint32_t *)address;
         for (uint32_t i = 0; i < 400; i++) {
-            struct sk_net_socket_request open = {.op = 1 + random_next(state) % 8,
+            struct sk_net_socket_request open = {.op = 1 + random_next(state) % SK_NET_OP_LOST,
                                                  .address = {{127, 0, 0, 1}, 1024, 0},
                                                  .backlog = random_next(state) % 300};
             uint8_t answer[512];
