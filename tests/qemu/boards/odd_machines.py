@@ -101,6 +101,7 @@ def main():
                               "2", "ffffffff", "2", "9")])
     serves("firmware with the legacy calls alone: the boot hart works", [" cannot be started and is left out"], smp=2,
            append="sbi-hide=" + HIDDEN, extra="-cpu rv64,sstc=off")
+    serves("SiFive's U54: no Sstc, nothing newer", [", 4 harts, "], smp=4, extra="-cpu sifive-u54")
     serves("a machine without a serial port says so once",
            ["console: no serial port that a driver here knows is in the device tree"],
            edits=[("-r", "/soc/serial@10000000"), ("-d", "/chosen", "stdout-path")])
