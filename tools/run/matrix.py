@@ -158,9 +158,13 @@ def keep_artefacts(row):
 
 
 def run_row(row, cells):
-    """How many cells failed."""
+    """How many cells failed; a row that does not build is one."""
     bad = 0
-    row.build(FILES + ("tests/runs/test.cpio",))
+    try:
+        row.build(FILES + ("tests/runs/test.cpio",))
+    except Stop as stop:
+        print("FAIL %s: %s" % (row.name, stop), flush=True)
+        return 1
     for cell in cells:
         began = time.monotonic()
         try:
@@ -170,6 +174,7 @@ def run_row(row, cells):
             say(str(error))
             verdict, bad = "FAIL", bad + 1
         print("%-4s %s %s (%.0f s)" % (verdict, row.name, cell, time.monotonic() - began), flush=True)
+    keep_artefacts(row)
     return bad
 
 
@@ -184,6 +189,5 @@ def main(options):
     bad = 0
     for row in chosen:
         bad += run_row(row, options.cells or CELLS)
-        keep_artefacts(row)
     print("artefacts: %s/" % ARTEFACTS)
     return FAILED if bad else 0

@@ -24,7 +24,7 @@ int mode_slow(int argc, char **argv)
     static struct sk_socket *sockets[48];
     uint32_t at[48] = {0};
     struct sk_net *net = session(COUNT(sockets));
-    for (uint32_t round = 0; net != NULL; round++) {
+    while (net != NULL) {
         for (uint32_t i = 0; i < COUNT(sockets); i++) {
             if (sockets[i] == NULL) {
                 at[i] = 0;
@@ -46,7 +46,10 @@ int mode_slow(int argc, char **argv)
 int mode_storm(int argc, char **argv)
 {
     struct sk_net *net = session(32);
-    for (uint32_t i = 0; net != NULL; i++) {
+    if (net == NULL) {
+        return 0;
+    }
+    for (uint32_t i = 0;; i++) {
         struct sk_socket *socket;
         if (sk_tcp_connect(net, sk_net_loopback(HTTP_PORT), test_deadline(), &socket) != SK_OK) {
             sk_sleep(SK_US * 100);
@@ -63,7 +66,6 @@ int mode_storm(int argc, char **argv)
         }
         sk_net_flush(net);
     }
-    return 0;
 }
 
 /* One life of a session: opened by hand, its control page filled with noise while it is in use. */
