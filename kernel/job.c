@@ -206,19 +206,6 @@ bool job_search_step(void)
     return true;
 }
 
-struct job *job_channels_lock(struct job *job)
-{
-    for (;;) {
-        lock_acquire(&job->budget_lock);
-        struct job *keeper = job->keeper;
-        if (keeper == NULL) {
-            return job;
-        }
-        lock_release(&job->budget_lock);
-        job = keeper;
-    }
-}
-
 static void job_orphan(struct object *object)
 {
     object_orphan_observers(object);

@@ -117,7 +117,18 @@ void job_leave(struct job *job, struct process *process);
 struct step;
 status_t job_kill_step(struct step *step);
 /* Takes the budget lock of the job that keeps this one's channels, and returns it. */
-struct job *job_channels_lock(struct job *job);
+static inline struct job *job_channels_lock(struct job *job)
+{
+    for (;;) {
+        lock_acquire(&job->budget_lock);
+        struct job *keeper = job->keeper;
+        if (keeper == NULL) {
+            return job;
+        }
+        lock_release(&job->budget_lock);
+        job = keeper;
+    }
+}
 /* Looks on for unreachable endpoints on behalf of jobs that this hart ended; false: there is more, in the next step. */
 bool job_search_step(void);
 /* Supplied by ipc/: a new search, and the next part of it, true when it is over. */
