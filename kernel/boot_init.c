@@ -24,7 +24,6 @@
 
 #define INIT_NAME "bin/init"
 #define STACK_SIZE ((uint64_t)64 << 10)
-#define STACK_ADDRESS (SK_USER_LIMIT - PAGE_SIZE - STACK_SIZE)
 #define PROGRAM_HEADERS_MAX 16u
 #define HANDLES 5u
 
@@ -36,6 +35,7 @@ struct loader {
     const unsigned char *file; /* init in it */
     uint64_t file_offset;      /* in the archive */
     uint64_t file_size;
+    vaddr_t moved; /* how far from where it was linked */
 };
 
 static const char *status_words(status_t status)
@@ -74,8 +74,11 @@ static void open_archive(struct loader *l)
          "boot archive");
 }
 
-/* A segment that is never written is mapped from the archive itself, any other is a copy. */
-static void load_segment(struct loader *l, const Elf64_Phdr *segment)
+/*
+ * A segment that is never written is mapped from the archive itself, any other is a copy. The first one goes to a
+ * random place, and the others follow it.
+ */
+static void load_segment(struct loader *l, const Elf64_Phdr *segment, bool first)
 {
     uint32_t prot = ((segment->p_flags & PF_R) != 0 ? SK_PROT_READ : 0u) |
                     ((segment->p_flags & PF_W) != 0 ? SK_PROT_WRITE : 0u) |
@@ -83,8 +86,7 @@ static void load_segment(struct loader *l, const Elf64_Phdr *segment)
     uint64_t skew = segment->p_vaddr & PAGE_MASK;
     bool sane = segment->p_filesz <= segment->p_memsz && segment->p_offset <= l->file_size &&
                 segment->p_filesz <= l->file_size - segment->p_offset &&
-                segment->p_vaddr >= SK_USER_BASE && segment->p_vaddr < SK_USER_LIMIT &&
-                segment->p_memsz <= SK_USER_LIMIT - segment->p_vaddr &&
+                segment->p_vaddr < SK_USER_LIMIT / 2 && segment->p_memsz < SK_USER_LIMIT / 2 &&
                 (segment->p_offset & PAGE_MASK) == skew;
     if (!sane) {
         boot_fail("%s has a malformed segment", INIT_NAME);
@@ -100,10 +102,11 @@ static void load_segment(struct loader *l, const Elf64_Phdr *segment)
     } else {
         object_get(&memory->object);
     }
-    vaddr_t mapped;
+    vaddr_t linked_at = segment->p_vaddr - skew, mapped;
     must(space_map(&l->process->space, memory, SK_RIGHTS_ALL, offset, length,
-                   segment->p_vaddr - skew, prot | SK_MAP_FIXED, &mapped),
+                   first ? 0 : l->moved + linked_at, prot | (first ? 0 : SK_MAP_FIXED), &mapped),
          INIT_NAME);
+    l->moved = mapped - linked_at;
     object_put(&memory->object);
 }
 
@@ -113,7 +116,7 @@ static uint64_t load_program(struct loader *l)
     const Elf64_Ehdr *elf = (const Elf64_Ehdr *)l->file;
     bool sane = l->file_size >= sizeof *elf && memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0 &&
                 elf->e_ident[EI_CLASS] == ELFCLASS64 && elf->e_ident[EI_DATA] == ELFDATA2LSB &&
-                elf->e_type == ET_EXEC && elf->e_machine == EM_RISCV &&
+                elf->e_type == ET_DYN && elf->e_machine == EM_RISCV &&
                 elf->e_phentsize == sizeof(Elf64_Phdr) && elf->e_phnum <= PROGRAM_HEADERS_MAX &&
                 elf->e_phoff % 8 == 0 && elf->e_phoff <= l->file_size &&
                 elf->e_phnum * sizeof(Elf64_Phdr) <= l->file_size - elf->e_phoff;
@@ -121,12 +124,14 @@ static uint64_t load_program(struct loader *l)
         boot_fail("%s is not a program for this machine", INIT_NAME);
     }
     const Elf64_Phdr *segments = (const Elf64_Phdr *)(l->file + elf->e_phoff);
+    bool first = true;
     for (uint32_t i = 0; i < elf->e_phnum; i++) {
         if (segments[i].p_type == PT_LOAD && segments[i].p_memsz > 0) {
-            load_segment(l, &segments[i]);
+            load_segment(l, &segments[i], first);
+            first = false;
         }
     }
-    return elf->e_entry;
+    return l->moved + elf->e_entry;
 }
 
 static uint64_t make_stack(struct loader *l)
@@ -134,11 +139,11 @@ static uint64_t make_stack(struct loader *l)
     struct memory *memory;
     vaddr_t mapped;
     must(memory_create(l->job, STACK_SIZE, &memory), "stack of init");
-    must(space_map(&l->process->space, memory, SK_RIGHTS_ALL, 0, STACK_SIZE, STACK_ADDRESS,
-                   SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED, &mapped),
+    must(space_map(&l->process->space, memory, SK_RIGHTS_ALL, 0, STACK_SIZE, 0,
+                   SK_PROT_READ | SK_PROT_WRITE | SK_MAP_APART, &mapped),
          "stack of init");
     object_put(&memory->object);
-    return STACK_ADDRESS + STACK_SIZE;
+    return mapped + STACK_SIZE;
 }
 
 /* The boot message: "init" and the words of the command line as arguments, then handle names. */

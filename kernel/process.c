@@ -103,7 +103,7 @@ status_t process_create(struct job *job, const char *name, struct process **resu
     list_init(&process->job_link);
     list_init(&process->list_link);
 
-    status = space_init(&process->space, job, random_next());
+    status = space_init(&process->space, job);
     if (status != SK_OK) {
         goto fail_space;
     }

@@ -12,6 +12,7 @@
 #include <kernel/page.h>
 #include <kernel/panic.h>
 #include <kernel/process.h>
+#include <kernel/random.h>
 #include <kernel/space.h>
 #include <kernel/step.h>
 
@@ -22,9 +23,9 @@
 /* Pages mapped by one fault where they exist anyway: a fault costs as much as 30 of them. */
 #define FAULT_AROUND_PAGES 16u
 
-/* Where mappings without an address go: upwards from a random place, with a gap after each. */
+/* Where mappings without an address go: upwards from one of so many random places, with a gap after each. */
 #define PLACE_BASE ((vaddr_t)0x100000000)
-#define PLACE_SPAN ((vaddr_t)0x2000000000)
+#define PLACES ((uint64_t)1 << 25)
 
 static struct cache region_cache = CACHE_INIT("region", struct region);
 
@@ -72,15 +73,25 @@ bool space_range_is_good(vaddr_t address, uint64_t length)
     return ((address | length) & PAGE_MASK) == 0 && length != 0 && range_is_user(address, length);
 }
 
-status_t space_init(struct address_space *space, struct job *job, uint64_t seed)
+/* One random number serves for two places. */
+static void place_choose(struct address_space *space)
+{
+    if (space->random < PLACES) {
+        space->random = random_next();
+    }
+    space->place = PLACE_BASE + space->random % PLACES * PAGE_SIZE;
+    space->random /= PLACES;
+}
+
+status_t space_init(struct address_space *space, struct job *job)
 {
     lock_init(&space->lock, LOCK_SPACE);
     RB_INIT(&space->regions);
     space->populated = 0;
     space->closed = false;
     space->job = job;
-    seed ^= seed >> 31;
-    space->place = PLACE_BASE + (seed % (PLACE_SPAN / PAGE_SIZE)) * PAGE_SIZE;
+    space->random = 0;
+    place_choose(space);
     return mmu_init(&space->arch, job);
 }
 
@@ -213,10 +224,12 @@ status_t space_map(struct address_space *space, struct memory *memory, uint32_t 
                    uint64_t offset, uint64_t length, vaddr_t address, uint32_t flags,
                    vaddr_t *mapped_at)
 {
-    uint32_t prot = flags & ~(uint32_t)(SK_MAP_FIXED | SK_MAP_POPULATE);
+    uint32_t prot = flags & ~(uint32_t)(SK_MAP_FIXED | SK_MAP_POPULATE | SK_MAP_APART);
+    bool apart = flags & SK_MAP_APART;
     bool fixed = flags & SK_MAP_FIXED;
     bool aligned = ((offset | length | address) & PAGE_MASK) == 0;
-    if (!space_prot_is_good(prot) || !aligned || length == 0 || fixed != (address != 0)) {
+    if (!space_prot_is_good(prot) || !aligned || length == 0 || fixed != (address != 0) ||
+        (fixed && apart)) {
         return SK_INVALID_ARGS;
     }
     if (offset > memory->size || length > memory->size - offset) {
@@ -234,6 +247,9 @@ status_t space_map(struct address_space *space, struct memory *memory, uint32_t 
     if (space->closed) {
         status = SK_BAD_STATE;
     } else if (!fixed) {
+        if (apart) {
+            place_choose(space);
+        }
         status = place_find(space, length, &address);
     } else if (!range_is_free(space, address, address + length)) {
         status = SK_EXISTS;
@@ -306,6 +322,15 @@ static status_t range_cut(struct address_space *space, vaddr_t address, vaddr_t 
         region_join(space, region);
     }
     return status;
+}
+
+vaddr_t space_text_start(struct address_space *space, vaddr_t va)
+{
+    lock_acquire(&space->lock);
+    const struct region *region = region_find(space, va);
+    vaddr_t start = region != NULL && (region->prot & SK_PROT_EXECUTE) != 0 ? region->start : 0;
+    lock_release(&space->lock);
+    return start;
 }
 
 status_t space_populate_step(struct address_space *space, const struct memory *memory, vaddr_t *at,

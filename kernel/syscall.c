@@ -63,8 +63,13 @@ static void fault_end(struct thread *thread, enum sk_exit_reason reason, const c
     struct process *process = thread->process;
     char registers[FRAME_DESCRIBE_MAX];
     frame_describe(&thread->frame, registers, sizeof(registers));
-    log_printf("%s: thread %lu: %s, address 0x%lx, at pc 0x%lx\n", process->name, thread->object.id,
-               cause, value, frame_pc(&thread->frame));
+    vaddr_t pc = frame_pc(&thread->frame), text = space_text_start(&process->space, pc);
+    char place[32] = ""; /* programs lie somewhere else each time: this names the function */
+    if (text != 0) {
+        snprintf(place, sizeof place, " = text + 0x%lx", pc - text);
+    }
+    log_printf("%s: thread %lu: %s, address 0x%lx, at pc 0x%lx%s\n", process->name,
+               thread->object.id, cause, value, pc, place);
     log_append(registers, strlen(registers));
     process_end(process, reason, -1);
 }

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (elf_read(data, size, file_size, &image) != SK_OK) {
         return 0;
     }
-    uint64_t end = SK_USER_BASE;
+    uint64_t end = 0;
     for (uint32_t i = 0; i < image.count; i++) {
         const struct elf_segment *segment = &image.segments[i];
         check(segment->address >= end && segment->address % SK_PAGE_SIZE == 0);

@@ -157,7 +157,7 @@ def test_symbols():
     T.equal(symbols.function_at(listing, 0x11012), "helper+0x2", "an address is named by its function")
     T.equal(symbols.function_at(listing, 0x11000), "main+0x0", "a function begins at its address")
     T.equal(symbols.function_at(listing, 0x10fff), None, "what lies before all functions has no name")
-    fault = "net: thread 82: read of an address that it may not read, address 0x0, at pc 0x11012"
+    fault = "net: thread 82: read of an address that it may not read, address 0x0, at pc 0x165e1d4012 = text + 0x12"
     T.ok(symbols.FAULT.match(fault), "the kernel's fault report is recognised")
     T.equal(symbols.explain("net: listening at pc 0x11012"), None, "other lines are left alone")
 

@@ -10,19 +10,20 @@
 
 #include "crt.h"
 
-extern char __tls_source[], __tls_data_size[], __tls_size[];
+/* Differences of addresses: an absolute symbol would not stay what it is where the program is moved. */
+extern char __tls_source[], __tls_source_end[], __tls_main[], __tls_main_end[];
 
 /* Not in every picolibc header, always in its library. */
 void _set_tls(void *block);
 
 size_t crt_tls_size(void)
 {
-    return ((size_t)__tls_size + 15) & ~(size_t)15;
+    return (size_t)(__tls_main_end - __tls_main); /* a multiple of 16 */
 }
 
 void crt_tls_enter(void *block)
 {
-    memcpy(block, __tls_source, (size_t)__tls_data_size);
+    memcpy(block, __tls_source, (size_t)(__tls_source_end - __tls_source));
     _set_tls(block);
     errno = 0; /* its page is paid for now: saying that memory has run out must not need any */
 }

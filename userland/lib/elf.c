@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Program headers of a static 64-bit RISC-V ELF file. Owns nothing. Segments are widened to whole
+ * Program headers of a position-independent 64-bit RISC-V ELF file that needs no linker. Owns nothing. Segments are widened to whole
  * pages: the bytes before the segment in its first page come from the file as well, which the
  * congruence of address and offset allows.
  */
@@ -11,13 +11,13 @@
 
 #include <elf.h>
 
-#define IMAGE_BYTES_MAX ((uint64_t)64 << 20) /* of one segment in memory */
+#define IMAGE_BYTES_MAX ((uint64_t)64 << 20) /* in memory */
 #define PAGE_MASK ((uint64_t)SK_PAGE_SIZE - 1)
 
 static bool header_is_ours(const Elf64_Ehdr *header)
 {
     static const unsigned char magic[] = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT};
-    return memcmp(header->e_ident, magic, sizeof magic) == 0 && header->e_type == ET_EXEC &&
+    return memcmp(header->e_ident, magic, sizeof magic) == 0 && header->e_type == ET_DYN &&
            header->e_machine == EM_RISCV && header->e_version == EV_CURRENT &&
            header->e_phentsize == sizeof(Elf64_Phdr);
 }
@@ -30,8 +30,8 @@ static status_t read_segment(const Elf64_Phdr *program, uint64_t file_size,
         program->p_filesz > file_size - program->p_offset) {
         return SK_BAD_FORMAT;
     }
-    if (program->p_vaddr < SK_USER_BASE || program->p_vaddr >= SK_USER_LIMIT ||
-        program->p_memsz > IMAGE_BYTES_MAX || program->p_memsz > SK_USER_LIMIT - program->p_vaddr ||
+    if (program->p_vaddr >= IMAGE_BYTES_MAX ||
+        program->p_memsz > IMAGE_BYTES_MAX - program->p_vaddr ||
         ((program->p_vaddr ^ program->p_offset) & PAGE_MASK) != 0) {
         return SK_BAD_FORMAT;
     }

@@ -22,6 +22,7 @@ struct elf_segment {
     uint32_t protection; /* SK_PROT_*; with WRITE the segment needs memory of its own */
 };
 
+/* It may lie anywhere, as long as all addresses are moved alike. */
 struct elf_image {
     uint64_t entry;
     uint32_t count;
@@ -30,8 +31,8 @@ struct elf_image {
 
 /*
  * `header` holds the first `header_size` bytes (at most ELF_HEADER_BYTES are looked at) of a file of
- * `file_size` bytes. BAD_FORMAT: not an ELF of this machine, or a lie: truncated, overlapping,
- * outside of user space, larger than the limit, misaligned, writable and executable, entry not in an
+ * `file_size` bytes. BAD_FORMAT: not a position-independent ELF of this machine, or a lie: truncated,
+ * overlapping, larger than the limit, misaligned, writable and executable, entry not in an
  * executable segment.
  */
 status_t elf_read(const void *header, uint64_t header_size, uint64_t file_size,

@@ -48,14 +48,14 @@ static uint32_t map_flags(const struct sk_spawn *spawn)
     return SK_PROT_READ | SK_PROT_WRITE | (spawn->commit ? SK_MAP_POPULATE : 0);
 }
 
+/* At `address`, or where the kernel likes if that is 0; *at is where. */
 static status_t map_segment(const struct sk_spawn *spawn, const struct elf_segment *segment,
-                            handle_t process)
+                            handle_t process, uint64_t address, uint64_t *at)
 {
-    uint64_t at;
+    uint32_t fixed = address != 0 ? SK_MAP_FIXED : 0;
     if ((segment->protection & SK_PROT_WRITE) == 0) {
         return sk_memory_map(process, spawn->image, spawn->image_offset + segment->file_offset,
-                             segment->memory_size, segment->address,
-                             segment->protection | SK_MAP_FIXED, &at);
+                             segment->memory_size, address, segment->protection | fixed, at);
     }
     handle_t memory;
     status_t status = sk_memory_create(spawn->job, segment->memory_size, create_flags(spawn),
@@ -65,14 +65,15 @@ static status_t map_segment(const struct sk_spawn *spawn, const struct elf_segme
     }
     status = copy_data(spawn, segment, memory);
     if (status == SK_OK) {
-        status = sk_memory_map(process, memory, 0, segment->memory_size, segment->address,
-                               map_flags(spawn) | SK_MAP_FIXED, &at);
+        status = sk_memory_map(process, memory, 0, segment->memory_size, address,
+                               map_flags(spawn) | fixed, at);
     }
     sk_handle_close(memory);
     return status;
 }
 
-/* The stack's lowest page stays without access: the guard. *top is 16-aligned. */
+/* The stack's lowest page stays without access: the guard. *top is 16-aligned. Who knows where the stack is does
+ * not know where the program is. */
 static status_t map_stack(const struct sk_spawn *spawn, handle_t process, uint64_t *top)
 {
     uint64_t wanted = spawn->stack_size != 0 ? spawn->stack_size : SK_SPAWN_STACK_DEFAULT;
@@ -83,7 +84,7 @@ static status_t map_stack(const struct sk_spawn *spawn, handle_t process, uint64
         return status;
     }
     uint64_t bottom = 0;
-    status = sk_memory_map(process, memory, 0, size, 0, map_flags(spawn), &bottom);
+    status = sk_memory_map(process, memory, 0, size, 0, map_flags(spawn) | SK_MAP_APART, &bottom);
     sk_handle_close(memory);
     if (status == SK_OK) {
         status = sk_memory_protect(process, bottom, SK_PAGE_SIZE, 0);
@@ -102,14 +103,18 @@ static status_t load(const struct sk_spawn *spawn, handle_t process, uint64_t *e
         return status;
     }
     struct elf_image image;
+    uint64_t moved = 0; /* the first segment goes to a random place, the others follow it */
     status = elf_read(header, size, spawn->image_size, &image);
     for (uint32_t i = 0; status == SK_OK && i < image.count; i++) {
-        status = map_segment(spawn, &image.segments[i], process);
+        uint64_t linked_at = image.segments[i].address, at = 0;
+        status = map_segment(spawn, &image.segments[i], process, i == 0 ? 0 : moved + linked_at,
+                             &at);
+        moved = at - linked_at;
     }
     if (status == SK_OK) {
         status = map_stack(spawn, process, stack);
     }
-    *entry = image.entry;
+    *entry = moved + image.entry;
     return status;
 }
 

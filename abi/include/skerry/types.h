@@ -81,6 +81,7 @@ enum sk_prot {
 enum sk_map_flag {
     SK_MAP_FIXED = 1u << 8,    /* exactly at the address given, or EXISTS */
     SK_MAP_POPULATE = 1u << 9, /* fill the page tables now */
+    SK_MAP_APART = 1u << 10,   /* at a random place, not next to the last one; without FIXED */
 };
 
 /* Flags of memory_create. */

@@ -34,11 +34,12 @@ struct address_space {
     struct region_tree regions; /* [lock] */
     uint64_t populated;         /* [lock] page table entries present */
     vaddr_t place;              /* [lock] where the next mapping without an address may go */
+    uint64_t random;            /* [lock] what is left of a random number */
     bool closed;                /* [lock] being torn down: nothing is mapped any more */
     struct job *job; /* [I] pays regions (objects) and page tables; borrowed from the process */
 };
 
-status_t space_init(struct address_space *space, struct job *job, uint64_t seed);
+status_t space_init(struct address_space *space, struct job *job);
 /* Gives up regions, then page tables, once no hart runs in the space; true when all are gone. */
 bool space_clear_step(struct address_space *space);
 /* The end of a space that nothing was ever mapped in. */
@@ -68,6 +69,9 @@ status_t space_protect_check_step(struct address_space *space, vaddr_t *at, vadd
                                   uint32_t prot);
 status_t space_protect_step(struct address_space *space, vaddr_t start, vaddr_t *at, vaddr_t end,
                             uint32_t prot);
+
+/* Where the executable mapping around `va` begins, for reports; 0 if there is none. */
+vaddr_t space_text_start(struct address_space *space, vaddr_t va);
 
 /* Makes an access of kind `prot` (one SK_PROT_* bit) at `va` possible: BAD_ADDRESS when no region
  * allows it, OVER_BUDGET or NO_MEMORY when it cannot be paid. Also right when it already is. */

@@ -20,7 +20,7 @@ from packages import cross_prefix
 CALLS = 20
 KERNEL = 1 << 63
 KERNEL_RANGE = "0xffffffff80000000..0xffffffffffffffff"
-USER_RANGE = "0x10000..0xfffff"
+USER_RANGE = "0x10000..0x3fffffffff"
 PC = re.compile(r"^Trace \d+: 0x[0-9a-f]+ \[[0-9a-f]+/([0-9a-f]+)/")
 ELF = "skerry.elf"
 KINDS = (("loads", re.compile(r"^(c\.)?(l[bhwd]u?|ldsp|lwsp)$")), ("stores", re.compile(r"^(c\.)?s[bhwd]$")),

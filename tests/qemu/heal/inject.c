@@ -353,17 +353,21 @@ OWN static bool before_wait(struct sk_server *server)
 
 /* --- Code that can be changed --- */
 
-/* Where the loader put the program: its headers lie before the read-only data. */
+/* Where the loader put the program: its headers begin the first segment. Constants are no data to write to. */
 OWN static void find_segments(void)
 {
     extern const Elf64_Ehdr __ehdr_start;
-    const Elf64_Phdr *headers = (const void *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
+    extern uint8_t __relro_end[];
+    const uint8_t *base = (const uint8_t *)&__ehdr_start;
+    const Elf64_Phdr *headers = (const void *)(base + __ehdr_start.e_phoff);
     for (uint32_t i = 0; i < __ehdr_start.e_phnum; i++) {
-        struct region region = {(uint8_t *)(uintptr_t)headers[i].p_vaddr, headers[i].p_memsz, 0};
+        uint8_t *start = (uint8_t *)((uintptr_t)base + headers[i].p_vaddr - headers[0].p_vaddr);
+        struct region region = {start, headers[i].p_memsz, 0};
         if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_X) != 0) {
             inject.code = region;
         } else if (headers[i].p_type == PT_LOAD && (headers[i].p_flags & PF_W) != 0) {
-            inject.data = region;
+            inject.data = (struct region){__relro_end,
+                                          (uint64_t)(start + region.size - __relro_end), 0};
         }
     }
 }

@@ -7,6 +7,8 @@
 
 #include "kernel_test.h"
 
+extern const char __ehdr_start[]; /* where this program begins */
+
 #define RW (SK_PROT_READ | SK_PROT_WRITE)
 #define RX (SK_PROT_READ | SK_PROT_EXECUTE)
 #define PAGES 600u /* of a large object: more than one table of frames */
@@ -164,8 +166,8 @@ static void overlaps_are_refused(void)
     uint64_t address = map_memory(memory, 4, RW), other;
     uint64_t stack = (uint64_t)&other & ~(uint64_t)(SK_PAGE_SIZE - 1);
     uint64_t text = (uint64_t)&test_memory & ~(uint64_t)(SK_PAGE_SIZE - 1);
-    const uint64_t taken[] = {
-        address, address + 3 * SK_PAGE_SIZE, address - SK_PAGE_SIZE, stack, text, 0x10000};
+    const uint64_t taken[] = {address, address + 3 * SK_PAGE_SIZE, address - SK_PAGE_SIZE, stack,
+                              text,    (uint64_t)__ehdr_start};
     for (size_t i = 0; i < COUNT(taken); i++) {
         test_status(sk_memory_map(sk_self_process, memory, 0, 2 * SK_PAGE_SIZE, taken[i],
                                   SK_MAP_FIXED | RW, &other),
@@ -203,6 +205,7 @@ static void bad_mappings_are_refused(void)
         {~(page - 1), page, 0, RW, SK_OUT_OF_RANGE},
         {0, ~(page - 1), 0, RW, SK_OUT_OF_RANGE},
         {0, page, page, RW | SK_MAP_FIXED, SK_INVALID_ARGS},
+        {0, page, 0x20000000, RW | SK_MAP_FIXED | SK_MAP_APART, SK_INVALID_ARGS},
         {0, page, SK_USER_LIMIT, RW | SK_MAP_FIXED, SK_INVALID_ARGS},
         {0, 2 * page, SK_USER_LIMIT - page, RW | SK_MAP_FIXED, SK_INVALID_ARGS},
         {0, page, 0xffffffc000000000, RW | SK_MAP_FIXED, SK_INVALID_ARGS},

@@ -5,6 +5,7 @@
  *   exit N            ends with N
  *   arguments A B...  answers on the boot channel with all arguments, a line each, then ends
  *   environment       answers with its environment, a line each, then ends
+ *   place             answers with a struct child_place, then ends
  *   wait              does nothing until it is killed
  *   fault KIND        does something forbidden
  *   exhaust           touches more memory than its job has
@@ -77,6 +78,10 @@ static int recurse(_Atomic int depth)
 /* A word that is written to, in the read-only segments. */
 static const uint32_t constant = 7;
 
+/* The same for constants that hold addresses. There are so many that they have a page. */
+static const uint32_t *const addresses[] = {&constant, &constant, &constant, &constant, &constant,
+                                            &constant, &constant, &constant, &constant};
+
 /* Through memory, so that the compiler cannot reason the access away. */
 static void poke(uintptr_t address)
 {
@@ -94,6 +99,8 @@ static int fault(const char *kind)
         poke(0xffffffc000000000);
     } else if (strcmp(kind, "rodata") == 0) {
         poke((uintptr_t)&constant);
+    } else if (strcmp(kind, "addresses") == 0) {
+        poke((uintptr_t)addresses);
     } else if (strcmp(kind, "text") == 0) {
         poke((uintptr_t)&fault & ~(uintptr_t)3);
     } else if (strcmp(kind, "execute-data") == 0) {
@@ -108,6 +115,14 @@ static int fault(const char *kind)
         return recurse(0);
     }
     return 0;
+}
+
+static int tell_place(void)
+{
+    struct child_place place = {
+        .text = (uintptr_t)&tell_place, .stack = (uintptr_t)&place, .heap = (uintptr_t)malloc(64)};
+    struct sk_out out = sk_out_bytes(&place, sizeof place);
+    return sk_channel_send(sk_boot_endpoint, &out) == SK_OK ? 0 : 1;
 }
 
 static int exhaust(void)
@@ -254,6 +269,9 @@ int main(int argc, char **argv)
     if (strcmp(mode, "environment") == 0) {
         send_lines(environ);
         return 0;
+    }
+    if (strcmp(mode, "place") == 0) {
+        return tell_place();
     }
     if (strcmp(mode, "wait") == 0 || strcmp(mode, "deaf") == 0) {
         wait_for_ever();

@@ -5,7 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <child.h>
+
 #include "guest_test.h"
+
+#define PLACES                                                                                     \
+    48u /* starts that are compared: all of 25 random bits change, but for one run in 10^13 */
+#define PLACE_BITS 25u /* random bits of an address */
 
 #define ARGUMENTS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
@@ -61,6 +67,50 @@ static void an_own_environment_arrives(void)
     expect_text(ARGUMENTS("environment"), "");
 }
 
+/* A child's addresses: of its image, its stack and its heap. */
+static struct child_place place_of_child(void)
+{
+    struct child_place place = {0};
+    struct sk_child child;
+    struct sk_in in = sk_in_bytes(&place, sizeof place);
+    handle_t job = test_job();
+    if (test_status(test_spawn(job, ARGUMENTS("place"), NULL, 0, &child), SK_OK)) {
+        test_status(sk_channel_receive(child.boot, &in, test_deadline()), SK_OK);
+        test_child_end(&child);
+    }
+    test_job_end(job);
+    return place;
+}
+
+/* How many bits of the values changed from one start to the next, at least once. */
+static uint32_t bits_of(uint64_t changed)
+{
+    uint32_t count = 0;
+    for (; changed != 0; changed &= changed - 1) {
+        count++;
+    }
+    return count;
+}
+
+static void each_start_lies_elsewhere(void)
+{
+    struct child_place last = place_of_child();
+    uint64_t image = 0, stack = 0, distance = 0;
+    for (uint32_t i = 0; i < PLACES; i++) {
+        struct child_place now = place_of_child();
+        test_check(now.text != last.text && now.stack != last.stack && now.heap != last.heap);
+        test_check(now.stack - now.text != last.stack - last.text);
+        image |= now.text ^ last.text;
+        stack |= now.stack ^ last.stack;
+        distance |= (now.stack - now.text) ^ (last.stack - last.text);
+        last = now;
+    }
+    printf("# bits that changed in %u starts: image %u, stack %u, between them %u\n", PLACES,
+           bits_of(image), bits_of(stack), bits_of(distance));
+    test_check(bits_of(image) >= PLACE_BITS && bits_of(stack) >= PLACE_BITS &&
+               bits_of(distance) >= PLACE_BITS);
+}
+
 static void too_many_arguments_are_refused(void)
 {
     static char big[SK_MESSAGE_BYTES_MAX];
@@ -90,8 +140,8 @@ static void a_killed_child_says_so(void)
 
 static void a_fault_ends_only_the_child(void)
 {
-    static const char *const kinds[] = {"null", "kernel",  "rodata", "text", "execute-data",
-                                        "jump", "illegal", "stack",  "smash"};
+    static const char *const kinds[] = {"null",         "kernel", "rodata",  "addresses", "text",
+                                        "execute-data", "jump",   "illegal", "stack",     "smash"};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         struct sk_process_info info = run(ARGUMENTS("fault", kinds[i]));
         if (!test_equal(info.exit_reason, SK_EXIT_FAULT)) {
@@ -323,6 +373,7 @@ int main(void)
     test_case("exit codes arrive", exit_codes_arrive);
     test_case("arguments arrive", arguments_arrive);
     test_case("the environment is the child's own", an_own_environment_arrives);
+    test_case("each start lies elsewhere", each_start_lies_elsewhere);
     test_case("too long arguments are refused", too_many_arguments_are_refused);
     test_case("a killed child says so", a_killed_child_says_so);
     test_case("floating point state is each process's own",

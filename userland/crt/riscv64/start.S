@@ -10,7 +10,7 @@
 \name:
     .option push
     .option norelax
-    la gp, __global_pointer$
+    lla gp, __global_pointer$
     .option pop
     mv fp, zero
     mv ra, zero

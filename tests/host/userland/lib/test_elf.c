@@ -41,7 +41,7 @@ static struct file honest(void)
     file.header.e_ident[EI_CLASS] = ELFCLASS64;
     file.header.e_ident[EI_DATA] = ELFDATA2LSB;
     file.header.e_ident[EI_VERSION] = EV_CURRENT;
-    file.header.e_type = ET_EXEC;
+    file.header.e_type = ET_DYN;
     file.header.e_machine = EM_RISCV;
     file.header.e_version = EV_CURRENT;
     file.header.e_entry = 0x11010;
@@ -108,7 +108,7 @@ static void refuses_another_kind_of_file(void **state)
     file.header.e_machine = EM_X86_64;
     assert_refused(&file);
     file = honest();
-    file.header.e_type = ET_DYN;
+    file.header.e_type = ET_EXEC;
     assert_refused(&file);
     file = honest();
     file.programs[0].p_type = PT_INTERP;
