@@ -12,6 +12,7 @@
 #include <kernel/page.h>
 #include <kernel/panic.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 #include <kernel/syscall.h>
 
 static struct cache channel_cache = CACHE_INIT("channel", struct channel);
@@ -70,7 +71,8 @@ static void endpoint_orphan(struct object *object)
     lock_acquire(object->lock);
     endpoint->closed = true;
     peer->shows |= SK_SIGNAL_PEER_CLOSED;
-    while (!list_empty(&endpoint->inbox)) {
+    uint32_t dropped = 0;
+    for (; !list_empty(&endpoint->inbox); dropped++) {
         struct message *message = list_first(&endpoint->inbox, struct message, link);
         if (message->caller != NULL) {
             call_refuse(message->caller, SK_PEER_CLOSED);
@@ -80,6 +82,7 @@ static void endpoint_orphan(struct object *object)
             sched_chore();
         }
     }
+    step_pay((int32_t)dropped);
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
     lend_forget_source(&endpoint->servers);

@@ -257,6 +257,10 @@ static void job_init(struct job *job, struct job *parent, const uint64_t limit[B
     memset(&job->search, 0, sizeof(job->search));
     list_init(&job->search.reached);
     job->parent = parent;
+    job->own_faults = (struct log_share){0};
+    job->faults = parent == NULL           ? NULL
+                  : parent->faults != NULL ? parent->faults
+                                           : &job->own_faults;
     list_init(&job->sibling);
     list_init(&job->children);
     job->depth = parent == NULL ? 0 : parent->depth + 1;
@@ -364,8 +368,8 @@ static bool walk_on(struct job *top, struct object **at)
     struct object *before = *at;
     lock_acquire(&job_tree_lock);
     struct job *next = walk_next(top, job_from_object(before));
-    if (next != NULL) {
-        object_get(&next->object);
+    while (next != NULL && !object_try_get(&next->object)) {
+        next = walk_next(top, next); /* that one only waits for the lock, to be destroyed */
     }
     lock_release(&job_tree_lock);
     *at = next == NULL ? NULL : &next->object;

@@ -21,7 +21,9 @@
 #include <kernel/sched.h>
 
 #define RING_BYTES 16384u /* power of two; boot and a crash report or two */
-#define LINE_BYTES 256u   /* of one log_printf; the rest is cut */
+#define REPORTS_BURST 8u
+#define REPORT_NS UINT64_C(1000000000)
+#define LINE_BYTES 256u /* of one log_printf; the rest is cut */
 
 static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
 static char ring[RING_BYTES]; /* [log_lock] */
@@ -62,6 +64,28 @@ void log_printf(const char *format, ...)
     if (length > 0) {
         log_append(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
     }
+}
+
+bool log_admits(struct log_share *share, const char *name, uint64_t now_ns)
+{
+    if (share == NULL) {
+        return true;
+    }
+    lock_acquire(&log_lock);
+    uint64_t before = share->left_out;
+    uint64_t used_ns = share->spent_ns > now_ns ? share->spent_ns - now_ns : 0;
+    bool admitted = used_ns + REPORT_NS <= REPORTS_BURST * REPORT_NS;
+    if (admitted) {
+        share->spent_ns = now_ns + used_ns + REPORT_NS;
+    }
+    share->left_out = admitted ? 0 : before + 1;
+    lock_release(&log_lock);
+    if (admitted && before != 0) {
+        log_printf("%s: %lu more like this\n", name, before);
+    } else if (!admitted && before == 0) {
+        log_printf("%s: too many faults, more like this are left out\n", name);
+    }
+    return admitted;
 }
 
 size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next)

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include <kernel/clock.h>
 #include <kernel/hart.h>
 #include <kernel/log.h>
 #include <kernel/process.h>
@@ -56,9 +57,8 @@ struct thread *trap_syscall(struct thread *self)
     return trap_syscall_end(result.status, result.value, self);
 }
 
-/* One readable report of what ended a process; then it ends. */
-static void fault_end(struct thread *thread, enum sk_exit_reason reason, const char *cause,
-                      uint64_t value)
+/* One readable report of what ended a process. */
+static void fault_report(const struct thread *thread, const char *cause, uint64_t value)
 {
     struct process *process = thread->process;
     char registers[FRAME_DESCRIBE_MAX];
@@ -71,6 +71,15 @@ static void fault_end(struct thread *thread, enum sk_exit_reason reason, const c
     log_printf("%s: thread %lu: %s, address 0x%lx, at pc 0x%lx%s\n", process->name,
                thread->object.id, cause, value, pc, place);
     log_append(registers, strlen(registers));
+}
+
+static void fault_end(struct thread *thread, enum sk_exit_reason reason, const char *cause,
+                      uint64_t value)
+{
+    struct process *process = thread->process;
+    if (log_admits(process->job->faults, process->name, clock_now_ns())) {
+        fault_report(thread, cause, value);
+    }
     process_end(process, reason, -1);
 }
 

@@ -12,6 +12,7 @@
 
 #include <skerry/info.h>
 
+#include <kernel/log.h>
 #include <kernel/object.h>
 
 enum budget_kind {
@@ -49,8 +50,11 @@ struct job {
         channels; /* [budget_lock] struct channel.job_link, charged to it or to jobs that ended below */
     struct job *keeper; /* [budget_lock] not NULL once ended: has the channels; an ancestor */
     struct job_search search;
-    struct job *heir;           /* [budget_lock] not NULL once ended: charges go there; +1 */
-    struct job *parent;         /* [job_tree_lock] +1; NULL for the root */
+    struct job *heir;   /* [budget_lock] not NULL once ended: charges go there; +1 */
+    struct job *parent; /* [job_tree_lock] +1; NULL for the root */
+    struct log_share own_faults;
+    struct log_share
+        *faults; /* [I] that of the ancestor below the root, or its own; NULL for the root */
     struct list_node sibling;   /* [job_tree_lock] */
     struct list_node children;  /* [job_tree_lock] */
     uint32_t depth;             /* [I] below the root */

@@ -12,8 +12,18 @@
 
 struct object;
 
+/* How many reports of faults there may be of a program and all that it has started: some at once, then one a second.
+ * All zero at the start. */
+struct log_share {
+    uint64_t spent_ns; /* [log_lock] when all that were used will have come back */
+    uint64_t left_out; /* [log_lock] reports since the last that was admitted */
+};
+
 void log_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_append(const char *text, size_t length);
+/* Whether there may be one more report, about `name`; NULL: always. Says in one line when the first is left out, and
+ * how many were when the next is not. */
+bool log_admits(struct log_share *share, const char *name, uint64_t now_ns);
 /* Copies from `position` on; returns the bytes copied, *next tells where to go on. */
 size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
 /* From now on only the ring; `arrival` (an event, reference moved in) is signalled when it grows.

@@ -19,13 +19,13 @@
 static struct hart this_hart;
 _Thread_local struct hart *host_hart = &this_hart;
 
-static char printed[65536];
+static char printed[65536 + 1];
 static size_t printed_length;
 static unsigned signalled;
 
 void cpu_console_write(const char *text, size_t length)
 {
-    assert_true(printed_length + length <= sizeof(printed));
+    assert_true(printed_length + length < sizeof(printed));
     memcpy(printed + printed_length, text, length);
     printed_length += length;
 }
@@ -108,6 +108,39 @@ static void skips_what_the_ring_lost(void **state)
     assert_int_equal(text[length - 1001], 'a' + 38 % 26);
 }
 
+static bool said(const char *words)
+{
+    printed[printed_length] = '\0';
+    return strstr(printed, words) != NULL;
+}
+
+static uint32_t admitted_of(struct log_share *share, uint32_t reports, uint64_t now_ns)
+{
+    uint32_t admitted = 0;
+    for (uint32_t i = 0; i < reports; i++) {
+        admitted += log_admits(share, "bad", now_ns);
+    }
+    return admitted;
+}
+
+static void a_flood_of_faults_is_left_out_and_counted(void **state)
+{
+    const uint64_t second = 1000000000;
+    struct log_share share = {0}, other = {0};
+    printed_length = 0;
+    assert_int_equal(admitted_of(&share, 1000, 5 * second), 8);
+    assert_true(said("bad: too many faults, more like this are left out\n"));
+    assert_int_equal(printed_length, strlen("bad: too many faults, more like this are left out\n"));
+    printed_length = 0;
+    assert_int_equal(admitted_of(&share, 10, 6 * second - 1), 0);
+    assert_int_equal(admitted_of(&share, 1, 6 * second), 1);
+    assert_true(said("bad: 1002 more like this\n"));
+    /* Never more at once, however long it was quiet; another one has its own; the root has no limit. */
+    assert_int_equal(admitted_of(&share, 1000, 1000000 * second), 8);
+    assert_int_equal(admitted_of(&other, 1, 1000000 * second), 1);
+    assert_int_equal(admitted_of(NULL, 100, 0), 100);
+}
+
 static void a_console_takes_over_and_is_told_later(void **state)
 {
     struct object event = {.refs = 1};
@@ -154,6 +187,7 @@ int main(void)
         cmocka_unit_test(prints_and_keeps),
         cmocka_unit_test(cuts_a_line_that_is_too_long),
         cmocka_unit_test(skips_what_the_ring_lost),
+        cmocka_unit_test(a_flood_of_faults_is_left_out_and_counted),
         cmocka_unit_test(a_console_takes_over_and_is_told_later),
         cmocka_unit_test(a_panic_prints_whoever_has_the_console),
     };

@@ -116,13 +116,29 @@ static status_t take_timer(void)
 }
 
 /* Maps the same page again and again, far apart: regions, and page tables for them. */
-#define MAPPINGS_BASE ((uint64_t)1 << 37)
+#define WINDOW ((uint64_t)8 << 30)
 static uint64_t mappings;
+
+static bool is_near(uintptr_t place, uint64_t window)
+{
+    return place + WINDOW > window && place < window + 2 * WINDOW;
+}
+
+/* Addresses where nothing of this program lies: program and stack are at random places. */
+static uint64_t free_window(void)
+{
+    char on_stack;
+    uint64_t window = WINDOW;
+    while (is_near((uintptr_t)&on_stack, window) || is_near((uintptr_t)free_window, window)) {
+        window += WINDOW;
+    }
+    return window;
+}
 
 static status_t take_mapping(void)
 {
     static handle_t memory = SK_HANDLE_NONE;
-    uint64_t at, place = MAPPINGS_BASE + ++mappings * ((uint64_t)1 << 21);
+    uint64_t at, place = free_window() + ++mappings * ((uint64_t)1 << 21);
     if (memory == SK_HANDLE_NONE) {
         status_t status = sk_memory_create(sk_self_job, SK_PAGE_SIZE, 0, &memory);
         if (status != SK_OK) {
@@ -168,7 +184,7 @@ int mode_exhaust(int argc, char **argv)
         } while (status == SK_OK);
         insist(status == SK_OVER_BUDGET || status == SK_NO_HANDLES);
         if (mappings > 0) {
-            sk_memory_unmap(sk_self_process, MAPPINGS_BASE, ++mappings * ((uint64_t)1 << 21));
+            sk_memory_unmap(sk_self_process, free_window(), ++mappings * ((uint64_t)1 << 21));
             mappings = 0;
         }
         give_back(kept_count / 2);
