@@ -449,6 +449,7 @@ void job_info(struct job *job, struct sk_job_info *info)
 {
     memset(info, 0, sizeof(*info));
     info->id = job->object.id;
+    info->parent_id = job->parent != NULL ? job->parent->object.id : 0;
     lock_acquire(&job_tree_lock);
     info->processes = job->live_processes;
     info->children = job->child_count;
@@ -471,6 +472,11 @@ status_t job_used_total_step(struct step *step, enum budget_kind kind)
         lock_release(&job->budget_lock);
     } while (walk_on(root_job, &step->object[1]));
     return SK_OK;
+}
+
+void job_walk_on(struct object **job)
+{
+    walk_on(root_job, job);
 }
 
 struct object *job_root(void)

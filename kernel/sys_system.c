@@ -98,6 +98,26 @@ static status_t processes_step(struct thread *self)
     return SK_OK;
 }
 
+static status_t jobs_step(struct thread *self)
+{
+    struct step *step = &self->step;
+    while (step->object[1] != NULL && step->end - step->result >= sizeof(struct sk_job_info)) {
+        if (!step_take(INFO_UNITS)) {
+            return SK_PENDING;
+        }
+        struct sk_job_info info;
+        job_info(container_of(step->object[1], struct job, object), &info);
+        status_t status = space_copy_out(&self->process->space, step->start + step->result, &info,
+                                         sizeof(info));
+        if (status != SK_OK) {
+            return status;
+        }
+        step->result += sizeof(info);
+        job_walk_on(&step->object[1]);
+    }
+    return SK_OK;
+}
+
 static status_t harts_step(struct thread *self)
 {
     struct step *step = &self->step;
@@ -131,6 +151,7 @@ status_t sys_system_info(struct thread *self, struct capability inspect, uint32_
         [SK_SYSTEM_GENERAL] = general_step,
         [SK_SYSTEM_PROCESSES] = processes_step,
         [SK_SYSTEM_HARTS] = harts_step,
+        [SK_SYSTEM_JOBS] = jobs_step,
     };
     if (!resource_is(inspect.object, SK_RESOURCE_INSPECT)) {
         return SK_WRONG_TYPE;
@@ -139,8 +160,8 @@ status_t sys_system_info(struct thread *self, struct capability inspect, uint32_
         return SK_INVALID_ARGS;
     }
     self->step = (struct step){.start = buffer, .end = size};
-    status_t status = step_start(self, topics[topic], inspect.object,
-                                 topic == SK_SYSTEM_GENERAL ? job_root() : NULL);
+    bool of_jobs = topic == SK_SYSTEM_GENERAL || topic == SK_SYSTEM_JOBS;
+    status_t status = step_start(self, topics[topic], inspect.object, of_jobs ? job_root() : NULL);
     *written = self->step.result;
     return status;
 }

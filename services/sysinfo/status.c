@@ -192,6 +192,58 @@ static void write_processes(struct writer *w, const struct status_input *input)
     close(w, ']');
 }
 
+/* A job has no name of its own: it is told by that of its oldest process. */
+static void write_job_name(struct writer *w, const struct status_input *input, uint64_t job_id)
+{
+    for (size_t i = 0; i < input->process_count; i++) {
+        const struct sk_process_info *process = &input->processes[i];
+        if (process->job_id == job_id) {
+            string(w, "name", process->name, sizeof(process->name));
+            return;
+        }
+    }
+    string(w, "name", "", 0);
+}
+
+/* What the processes of a job that are still told of have taken. */
+static uint64_t cpu_time_ns(const struct status_input *input, uint64_t job_id)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < input->process_count; i++) {
+        total += input->processes[i].job_id == job_id ? input->processes[i].run_time_ns : 0;
+    }
+    return total;
+}
+
+static void write_budget(struct writer *w, const char *name, uint64_t used, uint64_t limit)
+{
+    open(w, name, '{');
+    number(w, "used", used);
+    number(w, "limit", limit);
+    close(w, '}');
+}
+
+static void write_jobs(struct writer *w, const struct status_input *input)
+{
+    open(w, "jobs", '[');
+    for (size_t i = 0; i < input->job_count; i++) {
+        const struct sk_job_info *job = &input->jobs[i];
+        open(w, NULL, '{');
+        number(w, "id", job->id);
+        number(w, "parent", job->parent_id);
+        write_job_name(w, input, job->id);
+        number(w, "processes", job->processes);
+        number(w, "cpu_us", cpu_time_ns(input, job->id) / 1000);
+        write_budget(w, "memory", job->used.pages * SK_PAGE_SIZE, job->limit.pages * SK_PAGE_SIZE);
+        write_budget(w, "objects", job->used.objects, job->limit.objects);
+        write_budget(w, "handles", job->used.handles, job->limit.handles);
+        write_budget(w, "messages", job->used.messages, job->limit.messages);
+        write_budget(w, "threads", job->used.threads, job->limit.threads);
+        close(w, '}');
+    }
+    close(w, ']');
+}
+
 static void write_services(struct writer *w, const struct status_input *input)
 {
     open(w, "services", '[');
@@ -221,6 +273,7 @@ size_t status_write(const struct status_input *input, char *out, size_t size)
     write_objects(w, input->system);
     write_harts(w, input);
     write_processes(w, input);
+    write_jobs(w, input);
     write_services(w, input);
     close(w, '}');
     put(w, '\n');

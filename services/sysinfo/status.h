@@ -17,6 +17,8 @@ struct status_input {
     size_t hart_count;
     const struct sk_process_info *processes;
     size_t process_count;
+    const struct sk_job_info *jobs;
+    size_t job_count;
     const struct sk_init_service *services;
     size_t service_count;
 };

@@ -22,6 +22,7 @@
 /* More of one kind than this are not told of. */
 #define PROCESSES_MAX 128u
 #define HARTS_MAX 64u
+#define JOBS_MAX 64u
 #define SERVICES_MAX 96u
 
 #define INIT_LIMIT_NS (100 * SK_MS) /* init answers at once, or the list stays empty */
@@ -31,8 +32,9 @@ static struct {
     struct sk_system_info system;
     struct sk_process_info processes[PROCESSES_MAX];
     struct sk_hart_info harts[HARTS_MAX];
+    struct sk_job_info jobs[JOBS_MAX];
     struct sk_init_service services[SERVICES_MAX];
-    uint32_t process_count, hart_count, service_count;
+    uint32_t process_count, hart_count, job_count, service_count;
 } look;
 
 static handle_t inspect;
@@ -72,6 +74,12 @@ static status_t read_harts(void)
 {
     return read_topic(SK_SYSTEM_HARTS, look.harts, sizeof(look.harts), sizeof(look.harts[0]),
                       &look.hart_count);
+}
+
+static status_t read_jobs(void)
+{
+    return read_topic(SK_SYSTEM_JOBS, look.jobs, sizeof(look.jobs), sizeof(look.jobs[0]),
+                      &look.job_count);
 }
 
 static status_t read_services(void)
@@ -155,6 +163,9 @@ static status_t make_text(struct sk_client *client)
     if (status == SK_OK) {
         status = read_harts();
     }
+    if (status == SK_OK) {
+        status = read_jobs();
+    }
     if (status != SK_OK) {
         return status;
     }
@@ -167,6 +178,8 @@ static status_t make_text(struct sk_client *client)
         .system = &look.system,
         .harts = look.harts,
         .hart_count = look.hart_count,
+        .jobs = look.jobs,
+        .job_count = look.job_count,
         .processes = look.processes,
         .process_count = look.process_count,
         .services = look.services,

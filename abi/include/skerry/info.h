@@ -22,6 +22,7 @@ struct sk_budget {
 
 struct sk_job_info {
     uint64_t id;
+    uint64_t parent_id;     /* 0: the root */
     struct sk_budget limit; /* after what was carved out for children */
     struct sk_budget used;
     uint32_t processes;
@@ -93,6 +94,7 @@ enum sk_system_topic {
     SK_SYSTEM_GENERAL = 0, /* one struct sk_system_info */
     SK_SYSTEM_PROCESSES,   /* an array of struct sk_process_info */
     SK_SYSTEM_HARTS,       /* an array of struct sk_hart_info */
+    SK_SYSTEM_JOBS,        /* an array of struct sk_job_info, parents first */
 };
 
 struct sk_system_info {

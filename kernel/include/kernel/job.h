@@ -142,5 +142,7 @@ void job_info(struct job *job, struct sk_job_info *info);
 /* What all jobs together use of a kind, added to step->value; step->object[1] is job_root() at first. */
 status_t job_used_total_step(struct step *step, enum budget_kind kind);
 struct object *job_root(void);
+/* Moves a reference on to the next job of all, parents first; NULL after the last. */
+void job_walk_on(struct object **job);
 
 #endif

@@ -529,7 +529,8 @@ static struct sk_result sys_system_info(handle_t handle, uint32_t topic, void *b
 {
     static const uint64_t each[] = {[SK_SYSTEM_GENERAL] = sizeof(struct sk_system_info),
                                     [SK_SYSTEM_PROCESSES] = sizeof(struct sk_process_info),
-                                    [SK_SYSTEM_HARTS] = sizeof(struct sk_hart_info)};
+                                    [SK_SYSTEM_HARTS] = sizeof(struct sk_hart_info),
+                                    [SK_SYSTEM_JOBS] = sizeof(struct sk_job_info)};
     status_t status;
     if (handle_object(handle, SK_TYPE_RESOURCE, 0, &status) == NULL) {
         return failed(status);

@@ -29,6 +29,7 @@ static const struct sk_hart_info harts[] = {
 
 static const struct sk_process_info processes[] = {
     {.id = 10,
+     .job_id = 8,
      .state = SK_PROCESS_RUNNING,
      .threads = 1,
      .handles = 12,
@@ -36,6 +37,14 @@ static const struct sk_process_info processes[] = {
      .run_time_ns = 1999,
      .name = "init"},
     {.id = 12, .state = 77, .name = "a\"b\\c\x01"},
+};
+
+static const struct sk_job_info jobs[] = {
+    {.id = 8,
+     .limit = {.pages = 10, .objects = 20, .handles = 30, .messages = 40, .threads = 5},
+     .used = {.pages = 1, .objects = 2, .handles = 3, .messages = 4, .threads = 1},
+     .processes = 1},
+    {.id = 9, .parent_id = 8},
 };
 
 static const struct sk_init_service services[] = {
@@ -54,6 +63,8 @@ static const struct status_input input = {
     .hart_count = 1,
     .processes = processes,
     .process_count = 2,
+    .jobs = jobs,
+    .job_count = 2,
     .services = services,
     .service_count = 2,
 };
@@ -71,6 +82,14 @@ static const char wanted[] =
     "\"memory\":12288,\"cpu_us\":1},"
     "{\"id\":12,\"name\":\"a\\\"b\\\\c\\u0001\",\"state\":\"unknown\",\"threads\":0,\"handles\":0,"
     "\"memory\":0,\"cpu_us\":0}],"
+    "\"jobs\":[{\"id\":8,\"parent\":0,\"name\":\"init\",\"processes\":1,\"cpu_us\":1,"
+    "\"memory\":{\"used\":4096,\"limit\":40960},"
+    "\"objects\":{\"used\":2,\"limit\":20},\"handles\":{\"used\":3,\"limit\":30},"
+    "\"messages\":{\"used\":4,\"limit\":40},\"threads\":{\"used\":1,\"limit\":5}},"
+    "{\"id\":9,\"parent\":8,\"name\":\"\",\"processes\":0,\"cpu_us\":0,"
+    "\"memory\":{\"used\":0,\"limit\":0},"
+    "\"objects\":{\"used\":0,\"limit\":0},\"handles\":{\"used\":0,\"limit\":0},"
+    "\"messages\":{\"used\":0,\"limit\":0},\"threads\":{\"used\":0,\"limit\":0}}],"
     "\"services\":[{\"service\":\"net\",\"program\":\"net\",\"state\":\"up\",\"process\":10,"
     "\"restarts\":0,\"last_cause\":\"\"},"
     "{\"service\":\"\",\"program\":\"http-server\",\"state\":\"failed\",\"process\":0,"
@@ -89,7 +108,7 @@ static void test_nothing_to_tell(void **state)
     char out[1024];
     struct status_input empty = {.version = "", .system = &system_info};
     size_t length = status_write(&empty, out, sizeof(out));
-    static const char end[] = "\"harts\":[],\"processes\":[],\"services\":[]}\n";
+    static const char end[] = "\"harts\":[],\"processes\":[],\"jobs\":[],\"services\":[]}\n";
     assert_true(length > sizeof(end));
     assert_memory_equal(out + length - (sizeof(end) - 1), end, sizeof(end) - 1);
 }
