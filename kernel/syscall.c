@@ -4,6 +4,7 @@
  *
  * Context: a trap from user mode; no lock held. Tests: tests/host/kernel/race.c, tests/host/ipc/.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <kernel/clock.h>
