@@ -344,7 +344,9 @@ static bool reap(struct process *process)
         process->reaper_stage = REAP_DEATH;
         /* fall through */
     case REAP_DEATH:
-        if (!step_take(DEATH_UNITS)) {
+        /* What lay in its inboxes goes before: who waits for its end finds all let go that it held. */
+        if (!list_empty(&cpu_hart()->dead_objects) || !list_empty(&cpu_hart()->dead_messages) ||
+            !step_take(DEATH_UNITS)) {
             return false;
         }
         process_dead(process);

@@ -53,7 +53,7 @@ const void *archive_program(uint32_t *size)
     } program;
     program.header = (Elf64_Ehdr){
         .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
-        .e_type = ET_EXEC,
+        .e_type = ET_DYN,
         .e_machine = EM_RISCV,
         .e_version = EV_CURRENT,
         .e_entry = 0x400000,
