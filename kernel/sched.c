@@ -332,6 +332,7 @@ bool sched_chores_step(void)
 {
     const struct hart *hart = cpu_hart();
     step_begin();
+    step_pay(STEP_UNITS - CHORE_UNITS);
     for (;;) {
         if (!object_destroy_step() || !message_release_step() || !memory_release_step()) {
             return false;

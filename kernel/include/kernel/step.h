@@ -26,6 +26,8 @@ struct thread;
 /* The allowance of a step, in units of some 100 instructions: what is left of the 50,000 is for the way in, the way
  * out, and what a piece costs more. */
 #define STEP_UNITS 400
+/* Of a step of chores: less, as who becomes ready waits for its end, though nobody waits for the chore. */
+#define CHORE_UNITS 300
 
 /* A system call in steps. The fields from `start` on are the function's own; `result` and `result2` are those of the
  * call when its status is OK. */
