@@ -40,9 +40,11 @@ static struct {
 static handle_t inspect;
 static char text_buffer[SK_SYSINFO_STATUS_MAX];
 
-/* A text that its client has not read to the end; what sk_client.data points to. */
+/* What sk_client.data points to: a client's text, from its first request on. The memory stays the client's until
+ * it leaves, so that who has been served once is not turned away when there is no more. */
 struct text {
-    size_t length;
+    size_t room;
+    size_t length; /* 0: it has been read to the end */
     char bytes[];
 };
 
@@ -153,6 +155,23 @@ static void read_devices(void)
     }
 }
 
+/* The client's text with room for `length` bytes, what it held is gone; NULL: no memory. */
+static struct text *text_with_room(struct sk_client *client, size_t length)
+{
+    struct text *text = client->data;
+    if (text == NULL || text->room < length) {
+        size_t room = length + length / 4; /* it grows with the number of programs */
+        free(text);
+        text = client->data = malloc(sizeof(*text) + room);
+        if (text == NULL) {
+            return NULL;
+        }
+        text->room = room;
+    }
+    text->length = length;
+    return text;
+}
+
 /* Makes a new text for the client. Init may be busy: the services are then missing, not the text. */
 static status_t make_text(struct sk_client *client)
 {
@@ -186,15 +205,14 @@ static status_t make_text(struct sk_client *client)
         .service_count = look.service_count,
     };
     size_t length = status_write(&input, text_buffer, sizeof(text_buffer));
-    struct text *text = malloc(sizeof(*text) + length);
-    if (length == 0 || text == NULL) {
-        free(text);
-        return length == 0 ? SK_TOO_BIG : SK_NO_MEMORY;
+    if (length == 0) {
+        return SK_TOO_BIG;
     }
-    text->length = length;
+    struct text *text = text_with_room(client, length);
+    if (text == NULL) {
+        return SK_NO_MEMORY;
+    }
     memcpy(text->bytes, text_buffer, length);
-    free(client->data);
-    client->data = text;
     return SK_OK;
 }
 
@@ -228,8 +246,7 @@ static status_t reply_text(struct sk_client *client, uint64_t first, struct sk_r
     }
     reply_part(reply, text->bytes, text->length, 1, first);
     if (reply->length - sizeof(struct sk_sysinfo_reply) + first == text->length) {
-        free(text);
-        client->data = NULL;
+        text->length = 0;
     }
     return SK_OK;
 }
