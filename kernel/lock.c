@@ -23,8 +23,7 @@ void lock_acquire_contended(struct spinlock *lock)
     } while (atomic_exchange_explicit(&lock->word, 1, memory_order_acquire) != 0);
 }
 
-#if SKERRY_CHECKS
-void lock_check_acquire(struct spinlock *lock, bool pair)
+void lock_order_acquire(struct spinlock *lock, bool pair)
 {
     struct hart *hart = cpu_hart();
     if (hart->held_count > 0) {
@@ -38,7 +37,7 @@ void lock_check_acquire(struct spinlock *lock, bool pair)
     hart->held[hart->held_count++] = lock;
 }
 
-void lock_check_release(struct spinlock *lock)
+void lock_order_release(struct spinlock *lock)
 {
     struct hart *hart = cpu_hart();
     uint32_t i = hart->held_count;
@@ -52,8 +51,7 @@ void lock_check_release(struct spinlock *lock)
     hart->held_count--;
 }
 
-void lock_check_none_held(void)
+void lock_order_none_held(void)
 {
     ASSERT(cpu_hart()->held_count == 0);
 }
-#endif

@@ -43,10 +43,8 @@ static uint32_t range_count;                 /* [I] after boot */
 static struct list_node free_blocks[ORDERS]; /* [pages_lock] */
 static uint64_t free_frames;                 /* [pages_lock] written; not counting the harts' own */
 static struct hart_frames hart_frames[HARTS_MAX];
-static _Atomic uint64_t kernel_frames; /* charged to nobody */
-#if SKERRY_CHECKS
+static _Atomic uint64_t kernel_frames;  /* charged to nobody */
 static _Atomic uint64_t fail_countdown; /* page_fail_after */
-#endif
 
 static struct range *range_of(paddr_t pa)
 {
@@ -111,20 +109,18 @@ uint64_t page_kernel_count(void)
     return atomic_load_explicit(&kernel_frames, memory_order_relaxed);
 }
 
-#if SKERRY_CHECKS
 void page_fail_after(uint64_t n)
 {
     atomic_store(&fail_countdown, n);
 }
 
-bool page_fails_now(void)
+bool page_fails_next(void)
 {
     if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) == 0) {
         return false;
     }
     return atomic_fetch_sub(&fail_countdown, 1) == 1;
 }
-#endif
 
 /* Puts a block back, joined with its free buddies. Its frames are in the books. pages_lock held. */
 static void block_free(struct range *range, uint64_t index, uint32_t order)

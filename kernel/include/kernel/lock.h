@@ -48,15 +48,29 @@ struct spinlock {
  * because a hart that holds a stale pointer may be holding it just now. */
 void lock_init(struct spinlock *lock, enum lock_level level);
 RARELY void lock_acquire_contended(struct spinlock *lock);
-#if SKERRY_CHECKS
-void lock_check_acquire(struct spinlock *lock, bool pair);
-void lock_check_release(struct spinlock *lock);
-void lock_check_none_held(void);
-#else
-static inline void lock_check_acquire(struct spinlock *lock, bool pair) {}
-static inline void lock_check_release(struct spinlock *lock) {}
-static inline void lock_check_none_held(void) {}
-#endif
+
+/* What this hart holds, in builds with checks: a lock taken out of order is a panic. */
+void lock_order_acquire(struct spinlock *lock, bool pair);
+void lock_order_release(struct spinlock *lock);
+void lock_order_none_held(void);
+ALWAYS_INLINE void lock_check_acquire(struct spinlock *lock, bool pair)
+{
+    if (SKERRY_CHECKS) {
+        lock_order_acquire(lock, pair);
+    }
+}
+ALWAYS_INLINE void lock_check_release(struct spinlock *lock)
+{
+    if (SKERRY_CHECKS) {
+        lock_order_release(lock);
+    }
+}
+ALWAYS_INLINE void lock_check_none_held(void)
+{
+    if (SKERRY_CHECKS) {
+        lock_order_none_held();
+    }
+}
 
 ALWAYS_INLINE void lock_take(struct spinlock *lock)
 {

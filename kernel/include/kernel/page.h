@@ -34,14 +34,11 @@ void page_free_order(struct job *job, paddr_t pa, uint32_t order);
 /* Makes the n-th next allocation of a frame or object fail, once; 0 for never. For tests. */
 void page_fail_after(uint64_t n);
 /* True if the allocation that asks is that one. Builds without checks know no such failure. */
-#if SKERRY_CHECKS
-bool page_fails_now(void);
-#else
+bool page_fails_next(void);
 static inline bool page_fails_now(void)
 {
-    return false;
+    return SKERRY_CHECKS && page_fails_next();
 }
-#endif
 
 struct cache {
     const char *name;

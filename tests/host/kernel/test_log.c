@@ -42,12 +42,12 @@ void object_put(struct object *object)
     object->refs--;
 }
 
-void lock_check_acquire(struct spinlock *lock, bool pair)
+void lock_order_acquire(struct spinlock *lock, bool pair)
 {
     assert_int_equal(lock->word, 0);
 }
 
-void lock_check_release(struct spinlock *lock)
+void lock_order_release(struct spinlock *lock)
 {
     assert_int_equal(lock->word, 1);
 }
