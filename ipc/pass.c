@@ -37,8 +37,8 @@ static __attribute__((noinline)) bool pass_bytes(struct thread *from, struct thr
     while (size > 0) {
         uint64_t part = least(size, least(rest_of_page(source), rest_of_page(target)));
         paddr_t source_pa, target_pa;
-        if (!mmu_lookup(&giver->arch, source, SK_PROT_READ, &source_pa) ||
-            !mmu_lookup(&taker->arch, target, SK_PROT_WRITE, &target_pa)) {
+        if (!mmu_lookup(&giver->arch, source, SK_PROT_READ | MMU_MEMORY, &source_pa) ||
+            !mmu_lookup(&taker->arch, target, SK_PROT_WRITE | MMU_MEMORY, &target_pa)) {
             break;
         }
         memcpy(phys_to_virt(target_pa), phys_to_virt(source_pa), part);
@@ -56,7 +56,7 @@ ALWAYS_INLINE handle_t *array_at(struct address_space *space, vaddr_t va, uint32
 {
     paddr_t pa;
     bool good = va % sizeof(handle_t) == 0 && count * sizeof(handle_t) <= rest_of_page(va) &&
-                mmu_lookup(&space->arch, va, prot, &pa);
+                mmu_lookup(&space->arch, va, prot | MMU_MEMORY, &pa);
     return good ? phys_to_virt(pa) : NULL;
 }
 

@@ -21,6 +21,7 @@
 #define ENTRY_READ 2u
 #define ENTRY_WRITE 4u
 #define ENTRY_EXECUTE 8u
+#define ENTRY_DEVICE 16u
 #define TABLE_ENTRIES 512u
 #define ASIDS 8u /* few, so that they are used again, and that some spaces have none */
 #define TLB_ENTRIES 256u
@@ -79,12 +80,15 @@ static uint64_t entry_make(paddr_t pa, uint32_t prot)
     bits |= (prot & (SK_PROT_READ | SK_PROT_WRITE)) != 0 ? ENTRY_READ : 0;
     bits |= (prot & SK_PROT_WRITE) != 0 ? ENTRY_WRITE : 0;
     bits |= (prot & SK_PROT_EXECUTE) != 0 ? ENTRY_EXECUTE : 0;
+    bits |= (prot & MMU_DEVICE) != 0 ? ENTRY_DEVICE : 0;
     return pa | bits;
 }
 
 static bool entry_allows(uint64_t entry, uint32_t prot)
 {
-    return (entry & entry_make(0, prot)) == entry_make(0, prot);
+    uint64_t wanted = entry_make(0, prot), looked_at = wanted;
+    looked_at |= (prot & MMU_MEMORY) != 0 ? ENTRY_DEVICE : 0;
+    return (entry & looked_at) == wanted;
 }
 
 static uint32_t index_of(vaddr_t va, uint32_t level)
@@ -200,7 +204,7 @@ void mmu_protect(struct arch_space *space, vaddr_t va, uint64_t pages, uint32_t 
     for (uint64_t i = 0; i < pages; i++) {
         uint64_t *entry = find(space, va + i * PAGE_SIZE);
         if (entry != NULL && *entry != 0) {
-            entry_set(entry, entry_make(*entry & ~PAGE_MASK, prot));
+            entry_set(entry, entry_make(*entry & ~PAGE_MASK, prot) | (*entry & ENTRY_DEVICE));
         }
     }
 }

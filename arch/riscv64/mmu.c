@@ -78,6 +78,7 @@ static uint64_t flags_of(uint32_t prot)
     flags |= (prot & (SK_PROT_READ | SK_PROT_WRITE)) != 0 ? PTE_R : 0;
     flags |= (prot & SK_PROT_WRITE) != 0 ? PTE_W : 0;
     flags |= (prot & SK_PROT_EXECUTE) != 0 ? PTE_X : 0;
+    flags |= (prot & MMU_DEVICE) != 0 ? PTE_DEVICE : 0;
     return flags;
 }
 
@@ -213,7 +214,8 @@ void mmu_protect(struct arch_space *space, vaddr_t va, uint64_t pages, uint32_t 
         pte_t *entry = mmu_entry(space, va);
         for (uint64_t i = 0; entry != NULL && i < run; i++) {
             if ((entry[i] & PTE_V) != 0) {
-                entry[i] = pte_make(pte_address(entry[i]), flags_of(prot));
+                entry[i] = pte_make(pte_address(entry[i]),
+                                    flags_of(prot) | (entry[i] & PTE_DEVICE));
             }
         }
         va += run * PAGE_SIZE;

@@ -14,7 +14,8 @@
 struct job;
 
 /* Protection as SK_PROT_*, plus: */
-#define MMU_DEVICE (1u << 16) /* registers, not memory */
+#define MMU_DEVICE (1u << 16) /* mmu_map: registers, not memory */
+#define MMU_MEMORY (1u << 17) /* mmu_lookup: memory, which the kernel may touch, not registers */
 
 #include <arch_impl/mmu.h> /* struct arch_space, phys_to_virt, virt_to_phys */
 
@@ -44,7 +45,8 @@ void mmu_protect(struct arch_space *space, vaddr_t va, uint64_t pages, uint32_t 
 void mmu_flush(struct arch_space *space, vaddr_t va, uint64_t pages);
 /* A translation was added: this hart may still hold that there is none. */
 void mmu_flush_new(struct arch_space *space, vaddr_t va);
-/* The physical address of `va`, if a user access with `prot` would succeed now; false otherwise. */
+/* The physical address of `va`, if a user access with `prot` would succeed now, and it is memory if MMU_MEMORY asks
+ * for that; false otherwise. */
 ALWAYS_INLINE bool mmu_lookup(struct arch_space *space, vaddr_t va, uint32_t prot, paddr_t *pa);
 
 /* Runs this hart in a space, in two steps with a seq_cst fence between them; interrupts off. No lock is

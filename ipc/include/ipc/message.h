@@ -48,8 +48,8 @@ ALWAYS_INLINE bool message_pass_quickly(struct thread *from, struct thread *to, 
         return message_pass(from, to, info, channel);
     }
     lock_pair_acquire(&giver->lock, &taker->lock);
-    bool there = mmu_lookup(&giver->arch, source, SK_PROT_READ, &source_pa) &&
-                 mmu_lookup(&taker->arch, target, SK_PROT_WRITE, &target_pa);
+    bool there = mmu_lookup(&giver->arch, source, SK_PROT_READ | MMU_MEMORY, &source_pa) &&
+                 mmu_lookup(&taker->arch, target, SK_PROT_WRITE | MMU_MEMORY, &target_pa);
     if (there) {
         cpu_copy_words(phys_to_virt(target_pa), phys_to_virt(source_pa), bytes);
     }

@@ -122,6 +122,57 @@ static void device_memory_is_bounded(void)
     test_status(sk_handle_close(mmio), SK_OK);
 }
 
+static void answer_calls(void *argument)
+{
+    handle_t endpoint = *(handle_t *)argument;
+    static char bytes[128];
+    struct sk_in in = sk_in_bytes(bytes, sizeof bytes);
+    status_t replied;
+    token_t token = SK_TOKEN_NONE;
+    do {
+        struct sk_out out = sk_out_bytes(bytes, 128);
+        status_t status = sk_channel_reply_receive(token, &out, &replied, endpoint, &in,
+                                                   SK_DEADLINE_NEVER);
+        token = status == SK_OK ? in.token : SK_TOKEN_NONE;
+        if (status == SK_PEER_CLOSED) {
+            return;
+        }
+    } while (true);
+}
+
+/* The kernel neither reads nor writes registers for a message, whichever way it takes: on the page's other side
+ * are the 32 bytes that travel in the processor's registers. */
+static void messages_do_not_touch_registers(void)
+{
+    handle_t mmio = make_resource(SK_RESOURCE_MMIO, 0x10001000, 0x1000), ends[2], registers;
+    handle_t memory = make_memory(2);
+    uint64_t pages = map_memory(memory, 2, SK_PROT_READ | SK_PROT_WRITE), at;
+    uint8_t *edge = (uint8_t *)(pages + SK_PAGE_SIZE - 32);
+    static char answer[128];
+    struct sk_thread thread;
+    must(sk_memory_create_physical(mmio, 0, SK_PAGE_SIZE, &registers));
+    must(sk_memory_unmap(sk_self_process, pages + SK_PAGE_SIZE, SK_PAGE_SIZE));
+    must(sk_memory_map(sk_self_process, registers, 0, SK_PAGE_SIZE, pages + SK_PAGE_SIZE,
+                       SK_PROT_READ | SK_PROT_WRITE | SK_MAP_FIXED | SK_MAP_POPULATE, &at));
+    make_channel(ends);
+    start_thread(&thread, answer_calls, &ends[1]);
+    for (uint32_t length = 64; length <= 128; length += 60) { /* whole words, and others */
+        for (uint32_t i = 0; i < 4; i++) {
+            struct sk_out good = sk_out_bytes(answer, length), bad = sk_out_bytes(edge, length);
+            struct sk_out given = {answer, length, (handle_t *)(edge + 32), 1};
+            struct sk_in in = sk_in_bytes(answer, sizeof answer), poor = sk_in_bytes(edge, 128);
+            test_status(sk_channel_call(ends[0], &good, &in, test_deadline()), SK_OK);
+            test_status(sk_channel_call(ends[0], &bad, &in, test_deadline()), SK_BAD_ADDRESS);
+            test_status(sk_channel_call(ends[0], &given, &in, test_deadline()), SK_BAD_ADDRESS);
+            test_status(sk_channel_call(ends[0], &good, &poor, test_deadline()), SK_BAD_ADDRESS);
+        }
+    }
+    must(sk_handle_close(ends[0]));
+    join_thread(&thread);
+    must(sk_memory_unmap(sk_self_process, pages, 2 * SK_PAGE_SIZE));
+    close_all((handle_t[]){mmio, registers, memory, ends[1]}, 4);
+}
+
 /* DMA frames go back when memory, mappings and grant are all gone, in any order. */
 static void dma_memory_is_contiguous_and_pinned(void)
 {
@@ -212,6 +263,7 @@ void test_resources(void)
     self_case("resource: ranges only narrow", ranges_only_narrow);
     self_case("resource: each call wants its kind", each_call_wants_its_kind);
     self_case("resource: device memory is bounded", device_memory_is_bounded);
+    self_case("resource: messages do not touch registers", messages_do_not_touch_registers);
     self_case("resource: DMA memory is contiguous and pinned", dma_memory_is_contiguous_and_pinned);
     self_case("resource: an interrupt has one owner", an_interrupt_has_one_owner);
     self_case("resource: the log is read back", the_log_is_read_back);

@@ -75,7 +75,8 @@ ALWAYS_INLINE bool mmu_lookup(struct arch_space *space, vaddr_t va, uint32_t pro
     needed |= (prot & SK_PROT_READ) != 0 ? PTE_R : 0;
     needed |= (prot & SK_PROT_WRITE) != 0 ? PTE_W : 0;
     needed |= (prot & SK_PROT_EXECUTE) != 0 ? PTE_X : 0;
-    if (entry == NULL || (*entry & needed) != needed) {
+    uint64_t looked_at = needed | ((prot & MMU_MEMORY) != 0 ? PTE_DEVICE : 0);
+    if (entry == NULL || (*entry & looked_at) != needed) {
         return false;
     }
     *pa = pte_address(*entry) | (va & PAGE_MASK);
