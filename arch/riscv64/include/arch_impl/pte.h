@@ -15,8 +15,7 @@ typedef uint64_t pte_t;
 #define PTE_G (1ull << 5)
 #define PTE_A (1ull << 6)
 #define PTE_D (1ull << 7)
-#define PTE_DEVICE                                                                                 \
-    (1ull << 8) /* RSW, which the hardware ignores (10.4.1): registers */
+#define PTE_DEVICE (1ull << 8) /* RSW, which the hardware ignores (10.4.1): registers */
 #define PTE_LEAF (PTE_R | PTE_W | PTE_X)
 #define PTE_ADDRESS_MASK (((1ull << 44) - 1) << 10)
 
