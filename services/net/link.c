@@ -84,7 +84,8 @@ static struct pbuf *rx_pbuf(const struct sk_nic_descriptor *d, uint32_t pad)
 {
     struct link_pool *pool = nic.pool;
     bool good = d->buffer < pool->rx_buffers && !pool->rx_ours[d->buffer] && d->offset >= pad &&
-                d->length > 0 && (uint64_t)d->offset + d->length <= pool->rx_buffer_bytes;
+                (pad == 0 || d->offset % 4 == pad) && d->length > 0 &&
+                (uint64_t)d->offset + d->length <= pool->rx_buffer_bytes;
     if (!good) {
         return NULL;
     }

@@ -32,15 +32,17 @@
 #define PAUSE_FIRST (50 * SK_MS)        /* between attempts to attach; doubled each time ... */
 #define PAUSE_MAX (5 * SK_SECOND)       /* ... up to this, about */
 #define SEARCH_LIMIT (60 * SK_SECOND)   /* then there will be none */
+#define SEARCH_RETRY (100 * SK_MS)      /* when there was no memory to begin one */
 #define COMPLAINT_LIMIT (1 * SK_SECOND) /* devmgr waits for nobody */
 #define SEARCH_PRIORITY 21u             /* above programs: they may be busy, and wait for this */
 #define NEVER SK_DEADLINE_NEVER
 
 static struct {
     struct sk_server *server;
-    uint64_t look_due; /* NEVER: the driver owed us nothing when we last slept */
-    uint64_t mark;     /* what it had done when the look was planned */
-    uint32_t useless;  /* drivers in a row that moved no packet */
+    uint64_t look_due;   /* NEVER: the driver owed us nothing when we last slept */
+    uint64_t mark;       /* what it had done when the look was planned */
+    uint64_t search_due; /* NEVER: no search waits for memory to begin with */
+    uint32_t useless;    /* drivers in a row that moved no packet */
 
     /* The search. The thread's from its start until it signals `done`. */
     struct sk_thread thread;
@@ -49,7 +51,7 @@ static struct {
     uint64_t pause;
     status_t status;
     struct link_offer offer;
-} heal = {.look_due = NEVER};
+} heal = {.look_due = NEVER, .search_due = NEVER};
 
 /* --- Pools --- */
 
@@ -279,13 +281,12 @@ static void search_done(struct sk_server *server, handle_t event, uint32_t signa
     link_retry();
 }
 
-static void start_search(void)
+static status_t try_search(void)
 {
     status_t status = sk_event_create(sk_self_job, &heal.done);
 
     if (status != SK_OK) {
-        give_up(status);
-        return;
+        return status;
     }
     status = sk_server_watch(heal.server, heal.done, SK_SIGNAL_EVENT, search_done, NULL);
     if (status == SK_OK) {
@@ -296,8 +297,14 @@ static void start_search(void)
     }
     if (status != SK_OK) {
         sk_handle_close(heal.done);
-        give_up(status);
     }
+    return status;
+}
+
+/* What it needs may be there in a moment: a driver is not given up for that. */
+static void start_search(void)
+{
+    heal.search_due = try_search() == SK_OK ? NEVER : sk_deadline_after(SEARCH_RETRY);
 }
 
 /* --- The driver's end --- */
@@ -378,12 +385,17 @@ uint64_t link_heal_deadline(void)
         heal.mark = work_done();
         heal.look_due = sk_deadline_after(LOOK);
     }
-    return heal.look_due;
+    return heal.look_due < heal.search_due ? heal.look_due : heal.search_due;
 }
 
 void link_heal_run(void)
 {
-    if (heal.look_due > sk_now()) {
+    uint64_t now = sk_now();
+
+    if (heal.search_due <= now) {
+        start_search();
+    }
+    if (heal.look_due > now) {
         return;
     }
     heal.look_due = NEVER;

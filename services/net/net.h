@@ -78,7 +78,7 @@ void random_start(void);
 /* SK_NET_OP_RESOLVE. PENDING: the token is kept and answered later. */
 status_t resolve_request(const struct sk_net_resolve_request *request, token_t token, void *client,
                          struct sk_net_resolve_reply *reply);
-/* The client has gone: its look-ups are forgotten. */
+/* The client has gone, or must: its look-ups end with PEER_CLOSED. */
 void resolve_forget(void *client);
 /* Begins to ask the time, if this machine has no clock of its own. `server`: a name or address. */
 void clock_start(const char *server);

@@ -102,11 +102,15 @@ status_t resolve_request(const struct sk_net_resolve_request *request, token_t t
     return SK_OK;
 }
 
+/* It may still wait, if it was dropped for what it did meanwhile. */
 void resolve_forget(void *client)
 {
     for (size_t i = 0; i < LOOKUPS_MAX; i++) {
-        if (lookups[i].client == client) {
-            lookups[i].token = SK_TOKEN_NONE;
+        struct lookup *lookup = &lookups[i];
+        if (lookup->in_use && lookup->client == client) {
+            sk_server_answer_status(lookup->token, SK_PEER_CLOSED);
+            lookup->token = SK_TOKEN_NONE;
+            lookup->client = NULL; /* the next client may lie where this one did */
         }
     }
 }

@@ -38,6 +38,7 @@
 /* Without it a second datagram replaces the one that waits for the address. */
 #define ARP_QUEUEING 1
 #define IP_REASS_MAX_PBUFS 32
+#define LWIP_HOOK_FILENAME "hooks.h" /* fragments wait in memory of ours */
 #define IP_DEFAULT_TTL 64
 #define LWIP_RAW 1 /* echo requests of our own */
 #define LWIP_IGMP 1
