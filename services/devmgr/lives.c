@@ -60,14 +60,28 @@ static void clean_up(struct found *found)
     close_handle(&found->job);
 }
 
+/* The register that stops the device's DMA. Memory that lacks now may be there in a moment: a device is not
+ * given up for that. */
+static status_t map_dma_stop(const struct found *found, uintptr_t *at, uint64_t *mapped)
+{
+    uint64_t offset = found->driver->dma_stop_offset;
+    status_t status = registers_map(&found->device, offset, at, mapped);
+    for (uint32_t i = 0; i < STOP_PATIENCE && (status == SK_OVER_BUDGET || status == SK_NO_MEMORY ||
+                                               status == SK_NO_HANDLES);
+         i++) {
+        sk_sleep(SK_MS);
+        status = registers_map(&found->device, offset, at, mapped);
+    }
+    return status;
+}
+
 /* True when the device does no DMA any more. */
 static bool reset_device(const struct found *found)
 {
     const struct driver_manifest *driver = found->driver;
     uintptr_t at;
     uint64_t mapped;
-    if (!driver->has_dma_stop ||
-        registers_map(&found->device, driver->dma_stop_offset, &at, &mapped) != SK_OK) {
+    if (!driver->has_dma_stop || map_dma_stop(found, &at, &mapped) != SK_OK) {
         return false;
     }
     sk_mmio_write32(at, driver->dma_stop_value);
