@@ -88,9 +88,10 @@ static const char *input_name(void)
 }
 
 /* One field, by its letter in target.shapes. */
-static size_t input_field(uint8_t *bytes, size_t capacity, size_t at, char letter)
+static size_t input_field(uint8_t *bytes, size_t capacity, size_t at, char letter,
+                          uint64_t operation)
 {
-    uint8_t field[256] = {0};
+    uint8_t field[FIELD_MAX] = {0};
     uint64_t word = letter == '0' ? 0 : letter == 'w' || letter == 'i' ? input_word() : 0;
     size_t length = letter == 'i' ? sizeof(uint32_t) : sizeof word;
     const char *name;
@@ -114,6 +115,9 @@ static size_t input_field(uint8_t *bytes, size_t capacity, size_t at, char lette
         length = input_byte();
         memset(field, input_byte(), length);
         break;
+    case 'x':
+        length = target.field(field, operation);
+        break;
     default:
         break;
     }
@@ -128,12 +132,12 @@ size_t input_message(uint8_t *bytes, size_t capacity, uint64_t operation)
     uint8_t how = input_byte();
     if (target.shapes != NULL && operation - 1 < target.operations && how % 4 != 0) {
         for (const char *shape = target.shapes[operation - 1]; *shape != '\0'; shape++) {
-            at = input_field(bytes, capacity, at, *shape);
+            at = input_field(bytes, capacity, at, *shape, operation);
         }
         how = how % 4 == 1 ? how : 0; /* and perhaps more, or less, than it should be */
     }
     for (uint32_t more = how / 16u; more > 0; more--) {
-        at = input_field(bytes, capacity, at, letters[input_byte() % 16u]);
+        at = input_field(bytes, capacity, at, letters[input_byte() % 16u], operation);
     }
     size_t cut = how % 16 == 9 ? input_byte() % 32u : 0;
     return cut < at ? at - cut : 0;
@@ -173,6 +177,15 @@ struct object *connected(const char *service)
         }
     }
     return NULL;
+}
+
+void disconnect(const char *service)
+{
+    for (uint32_t i = 0; i < CONNECTED_MAX; i++) {
+        if (strcmp(connections[i].name, service) == 0) {
+            held_drop(&connections[i].end);
+        }
+    }
 }
 
 static status_t connection_keep(const char *name, struct held end)
@@ -453,10 +466,16 @@ static void start(void)
     end();
 }
 
+static uint32_t handles, blocks; /* when there was no client yet */
+
+bool all_is_back(void)
+{
+    return double_handles() <= handles + target.kept && double_blocks() <= blocks;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static bool started;
-    static uint32_t handles, blocks;
     if (!started) {
         started = true;
         start();
@@ -472,7 +491,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     input_left = 0;
     end();
-    if (double_handles() > handles + target.kept || double_blocks() > blocks) {
+    if (!all_is_back()) {
         double_tell_handles();
         double_broke("%u handles and %u blocks more than before any client",
                      double_handles() - handles, double_blocks() - blocks);

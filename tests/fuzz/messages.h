@@ -10,14 +10,18 @@
 
 #include "double/double.h"
 
+#define FIELD_MAX 512u
+
 struct target {
     const char *service; /* its clients come by "control:SERVICE"; "": a driver's, by "control" */
     int (*run)(void);    /* its main */
     uint64_t operations; /* they count from 1 */
     uint64_t waits;      /* bit n: operation n may stay unanswered */
     /* For each operation the fields that follow it: w word, 0 a zero one, i 32 bits, n a name in 32 bytes,
-     * s a name as long as it is, b and f some bytes. Half of the messages are like that. May be NULL. */
+     * s a name as long as it is, b and f some bytes, x what field() makes. Half of the messages are like that. May
+     * be NULL. */
     const char *const *shapes;
+    size_t (*field)(uint8_t *field, uint64_t operation); /* at most FIELD_MAX bytes; how many */
     uint32_t
         kept; /* handles that it may keep for its clients' next lives: a leak makes more in the end */
     const char *const *words; /* names and the like that its requests may have; ends with NULL */
@@ -45,7 +49,11 @@ bool ask(const void *bytes, size_t length);
 void input_fill(void *buffer, size_t size);
 /* For double_answer: noise, or a service that has gone, or init, which gives connections. */
 status_t input_answer(struct object *endpoint, const struct sk_out *out, struct sk_in *in);
+/* The service has no more than before any client. */
+bool all_is_back(void);
 /* Outside's end of what the service last connected to under this name; NULL: nothing. */
 struct object *connected(const char *service);
+/* Closes that end, as if that service had ended. */
+void disconnect(const char *service);
 
 #endif

@@ -90,6 +90,8 @@ def make_parser(command):
         common_options(parser)
         parser.add_argument("--seconds", type=int, default=60, metavar="N",
                             help="how long (default 60); what was learnt is kept for the next time")
+        parser.add_argument("--keep", action="store_true",
+                            help="write what reaches all that was reached to tests/fuzz/seeds/TARGET.corpus")
         parser.add_argument("target", metavar="TARGET", help=", ".join(fuzz.targets()))
     elif command == "bench":
         import bench

@@ -2,12 +2,15 @@
 """./run fuzz TARGET: libFuzzer over one of tests/fuzz, guided by coverage. As a script, fuzz.py TARGET SECONDS: a test.
 
 What it learns is kept in build-fuzz/corpus/TARGET, so that the next run goes on from there; an input that
-breaks something is left in build-fuzz/found. A small corpus worth keeping goes into tests/fuzz/seeds.
+breaks something is left in build-fuzz/found. With --keep the inputs that are needed to reach all that was reached go
+into tests/fuzz/seeds/TARGET.corpus: each behind its length in two bytes, as tests/fuzz/driver.c reads them.
 """
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import build
 import packages
@@ -15,6 +18,7 @@ from common import FAILED, ROOT, Stop, USAGE, say
 
 TARGETS = os.path.join("tests", "fuzz")
 ONE_INPUT_SECONDS = 10
+CORPUS_BYTES = 32 * 1024  # of what is kept: driver.c feeds all of it in each run of the tests
 MEMORY_MIB = 2048
 
 
@@ -33,6 +37,42 @@ def seeds_of(target):
     return [build.path(folders.get(folder, ""), name) for folder, name in found]
 
 
+def corpus_of(target):
+    return build.path(TARGETS, "seeds", target + ".corpus")
+
+
+def unpack(packed, folder):
+    with open(packed, "rb") as f:
+        data = f.read()
+    at = 0
+    while at + 2 <= len(data):
+        length = int.from_bytes(data[at:at + 2], "little")
+        one = data[at + 2:at + 2 + length]
+        with open(os.path.join(folder, hashlib.sha1(one).hexdigest()), "wb") as f:
+            f.write(one)
+        at += 2 + length
+
+
+def keep(target, program, corpus):
+    """Packs the smallest of the corpus' inputs that together reach every edge that it reaches."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program, "-merge=1", "-use_counters=0", folder, corpus], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        inputs = []
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), "rb") as f:
+                inputs.append(f.read())
+    packed, left_out = b"", 0
+    for one in sorted(inputs, key=lambda i: (len(i), i)):
+        if len(packed) + 2 + len(one) > CORPUS_BYTES:
+            left_out += 1
+            continue
+        packed += len(one).to_bytes(2, "little") + one
+    with open(corpus_of(target), "wb") as f:
+        f.write(packed)
+    say("kept %d inputs, %d bytes; %d more had no room" % (len(inputs) - left_out, len(packed), left_out))
+
+
 def make(target):
     """Builds the target with clang, in build-fuzz."""
     os.environ.setdefault("CC", "clang")
@@ -47,7 +87,7 @@ def make(target):
     return build.path(build.FUZZ, program)
 
 
-def fuzz(target, seconds, output=None):
+def fuzz(target, seconds, output=None, wants_kept=False):
     """Runs it; true if nothing broke."""
     program = make(target)
     corpus, found = build.path(build.FUZZ, "corpus", target), build.path(build.FUZZ, "found")
@@ -58,10 +98,15 @@ def fuzz(target, seconds, output=None):
         if not os.path.exists(copy):
             with open(seed, "rb") as f, open(copy, "wb") as g:
                 g.write(f.read())
+    if os.path.exists(corpus_of(target)):
+        unpack(corpus_of(target), corpus)
     command = [program, "-max_total_time=%d" % seconds, "-timeout=%d" % ONE_INPUT_SECONDS,
                "-rss_limit_mb=%d" % MEMORY_MIB, "-print_final_stats=1", "-verbosity=1",
                "-artifact_prefix=%s/%s-" % (found, target), corpus]
-    return subprocess.run(command, cwd=ROOT, stdout=output, stderr=output).returncode == 0
+    good = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output).returncode == 0
+    if good and wants_kept:
+        keep(target, program, corpus)
+    return good
 
 
 def main(options):
@@ -70,14 +115,13 @@ def main(options):
     if options.target not in names:
         raise Stop("no target '%s' (there are %s)" % (options.target, ", ".join(names)), USAGE)
     build.fetch_sources(options.offline)
-    if not fuzz(options.target, options.seconds):
+    if not fuzz(options.target, options.seconds, wants_kept=options.keep):
         say("broken by an input in %s/found/" % build.FUZZ)
         return FAILED
     return 0
 
 
 def as_test(target, seconds):
-    import tempfile
     from tap import Tap
     tap = Tap()
     if packages.missing(packages.FUZZ):

@@ -37,6 +37,7 @@ struct object {
     uint8_t *bytes;         /* memory */
     uint64_t size;
     struct object *whole; /* memory: what this is a slice of */
+    uint64_t physical;    /* memory for devices, resources: the first address; 0: none */
     struct object *job;   /* process: ends with it */
     uint64_t due;         /* timer */
     void *boot;           /* process: what it was started with, an endpoint; outside's */
@@ -103,6 +104,14 @@ extern status_t (*double_answer)(struct object *endpoint, const struct sk_out *o
                                  struct sk_in *in);
 /* What system_info and log_read write. */
 extern void (*double_fill)(void *buffer, size_t size);
+/* Registers were made a memory object: what they show may be written. May be NULL. */
+extern void (*double_registers)(struct object *memory);
+/* What lies at an address that a device was told; NULL: not all of it is memory for devices. */
+uint8_t *double_physical(uint64_t address, uint64_t size);
+/* What a look at the clock takes, ns: for those who wait by looking at it. 0 at first. */
+extern uint64_t double_clock_step;
+/* Pages that the service's job may have, as it is told. */
+extern uint64_t double_job_pages;
 /* A process was started (outside has its boot endpoint in object->boot), or ended. May be NULL. */
 extern void (*double_process)(struct object *process, bool started);
 /* Power was to be switched off; does not return. NULL: that ends the program as broken. */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages to the driver of a serial port, whose registers are noise and interrupt at any time. See messages.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <sk/protocol/uart.h>
+
+#include "double/registers.h"
+#include "messages.h"
+#include "uart.h"
+
+int service_main(int argc, char **argv);
+
+static const char *const shapes[] = {"f"};
+
+static uint8_t *registers;
+
+static void prepare(void)
+{
+    registers = registers_give(SK_PAGE_SIZE);
+    interrupt_give();
+}
+
+static void special(void)
+{
+    uint8_t how = input_byte();
+    input_fill(registers + how % uart_noise_bytes, how % 8);
+    if (how % 4 != 0) {
+        interrupt_raise();
+    }
+}
+
+static int run(void)
+{
+    static char name[] = "uart", range[] = "mmio0=0,0x100";
+    char *arguments[] = {name, range, NULL};
+    return service_main(2, arguments);
+}
+
+const struct target target = {
+    .service = "",
+    .run = run,
+    .operations = SK_UART_WRITE,
+    .shapes = shapes,
+    .prepare = prepare,
+    .special = special,
+};
