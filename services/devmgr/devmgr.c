@@ -209,6 +209,16 @@ static status_t on_message(struct sk_server *loop, struct sk_client *client, str
     }
 }
 
+/* Only init sees that a driver leaves its control queue alone, and only devmgr can end it. */
+static void on_stuck(struct sk_server *loop, const char *name)
+{
+    for (uint32_t i = 0; i < found_count; i++) {
+        if (!found[i].driver->provider && strcmp(found[i].entry.service, name) == 0) {
+            lives_stuck(&found[i]);
+        }
+    }
+}
+
 static bool before_wait(struct sk_server *loop)
 {
     sk_server_set_deadline(loop, lives_continue(found, found_count));
@@ -217,7 +227,8 @@ static bool before_wait(struct sk_server *loop)
 
 int main(void)
 {
-    static const struct sk_server_ops ops = {.message = on_message, .before_wait = before_wait};
+    static const struct sk_server_ops ops = {
+        .message = on_message, .before_wait = before_wait, .stuck = on_stuck};
     uint64_t tree_size;
     status_t status = map_boot_handle("dtb", &tree, &tree_size);
     if (status == SK_OK && fdt_check_full(tree, tree_size) != 0) {

@@ -34,6 +34,7 @@ struct found {
     handle_t dma;    /* the grant: until it is closed, no frame of it is used for anything else */
     handle_t served; /* event: the driver has answered a request */
 
+    uint64_t began;     /* when this life did */
     uint32_t blame;     /* why devmgr ended this life: enum sk_init_cause; NONE: it did not */
     uint32_t crashes;   /* lives in a row that ended before their driver had answered anything */
     uint64_t start_due; /* when the next life begins, SK_DEADLINE_NEVER */
@@ -79,8 +80,10 @@ void lives_init(struct sk_server *server, const void *tree, const void *archive,
 /* Starts the first driver of a device; says so on the console if it cannot. */
 void lives_begin(struct found *found);
 /* Ends a driver because somebody who may says that it must go; it is started again. BAD_STATE: there is
- * none at the moment. */
+ * none at the moment, or it is ending for that reason already. */
 status_t lives_cut(struct found *found, enum sk_init_cause cause);
+/* The driver leaves its control queue alone: the same, unless this life has only just begun. */
+void lives_stuck(struct found *found);
 /* Starts what is due; tells when the next one is. */
 uint64_t lives_continue(struct found *found, uint32_t count);
 

@@ -19,6 +19,7 @@
 #define CRASHES_MAX 6u            /* lives without an answer, then it is given up */
 #define PAUSE_FIRST (100 * SK_MS) /* after the second such life; doubled for each further */
 #define STOP_PATIENCE 100u        /* looks, a millisecond apart */
+#define YOUNG (2 * SK_SECOND)     /* what lay in the control queue may be older than the driver */
 
 static struct sk_server *server;
 static const void *tree, *archive;
@@ -273,6 +274,7 @@ static void begin_life(struct found *found)
 {
     found->start_due = SK_DEADLINE_NEVER;
     found->blame = SK_CAUSE_NONE;
+    found->began = sk_now();
     found->entry.error = start(found);
     if (found->entry.error == SK_OK) {
         found->entry.state = SK_DEVMGR_RUNNING;
@@ -300,7 +302,8 @@ void lives_begin(struct found *found)
 {
     found->start_due = SK_DEADLINE_NEVER;
     if (!found->driver->provider) { /* a provider has its control channel already */
-        found->entry.error = sk_offer(found->entry.service, sk_self_job, &found->control);
+        found->entry.error = sk_offer(found->entry.service, sk_self_job, found->driver->priority,
+                                      &found->control);
     }
     if (found->entry.error != SK_OK) {
         found->entry.state = SK_DEVMGR_FAILED;
@@ -316,11 +319,18 @@ void lives_begin(struct found *found)
 
 status_t lives_cut(struct found *found, enum sk_init_cause cause)
 {
-    if (found->child.process == SK_HANDLE_NONE) {
-        return SK_BAD_STATE;
+    if (found->child.process == SK_HANDLE_NONE || found->blame != SK_CAUSE_NONE) {
+        return SK_BAD_STATE; /* there is none, or it is just about to end */
     }
     found->blame = cause;
     return sk_process_kill(found->child.process, 0);
+}
+
+void lives_stuck(struct found *found)
+{
+    if (sk_now() - found->began > YOUNG) {
+        lives_cut(found, SK_CAUSE_HUNG);
+    }
 }
 
 uint64_t lives_continue(struct found *found, uint32_t count)

@@ -83,6 +83,17 @@ void broker_ping(struct broker_service *service)
     }
 }
 
+void broker_tell_stuck(const struct broker_service *owner, const char *name)
+{
+    struct sk_init_name stuck = {.operation = SK_INIT_STUCK};
+    memcpy(stuck.name, name, strnlen(name, sizeof stuck.name - 1));
+    struct sk_out out = sk_out_bytes(&stuck, sizeof stuck);
+    /* If it cannot be sent the owner hangs itself, or will be told again one limit later. */
+    if (owner != NULL && owner->control != SK_HANDLE_NONE) {
+        sk_channel_send(owner->control, &out);
+    }
+}
+
 bool broker_is_stuck(struct broker_service *service, uint64_t now, uint64_t limit)
 {
     uint64_t oldest = service->accepted + 1;
@@ -95,11 +106,17 @@ bool broker_is_stuck(struct broker_service *service, uint64_t now, uint64_t limi
         service->looks = 0;
     } else if (now < service->look) {
         return false;
-    } else if (++service->looks == BROKER_LOOKS) {
+    } else if (++service->looks >= BROKER_LOOKS) {
         return true;
     }
     service->look = now + limit / BROKER_LOOKS;
     return false;
+}
+
+void broker_look_anew(struct broker_service *service, uint64_t now, uint64_t limit)
+{
+    service->look = SK_DEADLINE_NEVER;
+    broker_is_stuck(service, now, limit);
 }
 
 void broker_forget(struct broker *broker, const struct broker_client *client)

@@ -38,6 +38,7 @@ struct broker_client {
 struct broker_service {
     char name[SK_INIT_NAME_MAX];
     void *owner;       /* the caller's */
+    uint32_t priority; /* of who serves it; the caller's */
     handle_t control;  /* init's end; SK_HANDLE_NONE while the service is down */
     bool absent;       /* its owner has said that it will not come */
     uint64_t sent;     /* messages sent since the control channel was made */
@@ -91,6 +92,8 @@ status_t broker_connect(struct broker *broker, struct broker_client *client,
 void broker_accepted(struct broker_service *service, uint64_t sequence);
 /* Gives the service something to take off its queue, unless it has something already. */
 void broker_ping(struct broker_service *service);
+/* Tells the owner, on its own control channel, that a name it has put up for another is stuck. NULL: to nobody. */
+void broker_tell_stuck(const struct broker_service *owner, const char *name);
 /*
  * Looks whether the service still takes messages off its queue: true when the oldest one is the same as
  * `limit` or more before. Looks BROKER_LOOKS times in between, so that a pause of the whole machine counts
@@ -98,6 +101,8 @@ void broker_ping(struct broker_service *service);
  */
 #define BROKER_LOOKS 4u
 bool broker_is_stuck(struct broker_service *service, uint64_t now, uint64_t limit);
+/* Begins anew with the looks at a service that has something on its queue. */
+void broker_look_anew(struct broker_service *service, uint64_t now, uint64_t limit);
 /* The client has ended. */
 void broker_forget(struct broker *broker, const struct broker_client *client);
 

@@ -262,25 +262,73 @@ static bool serves_itself(const struct program *program, const char *name)
     return manifest_list_matches(&program->entry->offers, name);
 }
 
+void ping_later(struct init *init)
+{
+    if (init->ping_due == SK_DEADLINE_NEVER) {
+        init->ping_due = sk_deadline_after(PING_PAUSE);
+    }
+}
+
+static void ping_all(struct init *init, uint64_t now)
+{
+    if (init->ping_due <= now) {
+        init->ping_due = SK_DEADLINE_NEVER;
+        for (uint32_t i = 0; i < init->broker.count; i++) {
+            broker_ping(&init->broker.services[i]);
+        }
+    }
+}
+
+/* Of those that are stuck, who cannot have been kept from running by another of them: the one of the highest
+ * priority. NULL: nobody is. */
+static struct broker_service *find_stuck(struct init *init, uint64_t now)
+{
+    struct broker_service *worst = NULL;
+    for (uint32_t i = 0; i < init->broker.count; i++) {
+        struct broker_service *service = &init->broker.services[i];
+        const struct program *program = service->owner;
+        bool own = serves_itself(program, service->name);
+        if (program->hung || (!own && program->entry->offers.count == 0)) {
+            service->look = SK_DEADLINE_NEVER; /* it is just about to end; nobody is to be told */
+        } else if (broker_is_stuck(service, now, limit_of(program, service)) &&
+                   (worst == NULL || service->priority > worst->priority)) {
+            worst = service;
+        }
+    }
+    return worst;
+}
+
+static void end_service(struct init *init, const struct broker_service *service)
+{
+    struct program *program = service->owner;
+    if (serves_itself(program, service->name)) {
+        program->hung = true;
+        sk_process_kill(program->process, 0);
+    } else if (program->entry->offers.count != 0) {
+        broker_tell_stuck(broker_find(&init->broker, program->entry->offers.items[0]),
+                          service->name);
+    }
+}
+
 void end_stuck(struct init *init)
 {
     uint64_t now = sk_now();
+    ping_all(init, now);
+    const struct broker_service *stuck = find_stuck(init, now);
+    if (stuck == NULL) {
+        return;
+    }
+    end_service(init, stuck);
+    /* The others may only have waited for this one. */
     for (uint32_t i = 0; i < init->broker.count; i++) {
         struct broker_service *service = &init->broker.services[i];
-        struct program *program = service->owner;
-        if (!serves_itself(program, service->name) || program->hung) {
-            service->look = SK_DEADLINE_NEVER;
-        } else if (broker_is_stuck(service, now, limit_of(program, service))) {
-            program->hung = true;
-            service->look = SK_DEADLINE_NEVER;
-            sk_process_kill(program->process, 0);
-        }
+        broker_look_anew(service, now, limit_of(service->owner, service));
     }
 }
 
 uint64_t earliest_look(const struct init *init)
 {
-    uint64_t earliest = SK_DEADLINE_NEVER;
+    uint64_t earliest = init->ping_due;
     for (uint32_t i = 0; i < init->broker.count; i++) {
         if (init->broker.services[i].look < earliest) {
             earliest = init->broker.services[i].look;

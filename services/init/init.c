@@ -240,6 +240,8 @@ static status_t on_message(struct sk_server *server, struct sk_client *client, s
         broker_accepted(service, accepted->sequence);
     } else if (sk_operation(in) == SK_INIT_SERVED) {
         supervise_good(&((struct program *)service->owner)->history);
+    } else if (sk_operation(in) == SK_INIT_WORKING) {
+        ping_later(init);
     }
     return SK_NOT_SUPPORTED;
 }
@@ -285,6 +287,7 @@ int main(int argc, char **argv)
     init->server.clients_pay = true; /* channels are charged to who asked for them */
     init->broker.context = init;
     init->broker.lost = on_lost;
+    init->ping_due = SK_DEADLINE_NEVER;
     add_programs(init);
     start_programs(init);
     return sk_server_run(&init->server);

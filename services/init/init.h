@@ -25,6 +25,8 @@
  * may name another limit. Longer than any pause that a busy machine makes. */
 #define SERVICE_LIMIT (5 * SK_SECOND)
 #define START_LIMIT (30 * SK_SECOND)
+/* So long after somebody has said that it has something to do, everybody is pinged. */
+#define PING_PAUSE SK_SECOND
 
 /* What a program wants its next life to have: handles that are init's. */
 struct kept {
@@ -82,6 +84,7 @@ struct init {
     struct program programs[PROGRAMS_MAX]; /* in the order of starting */
     struct program *foreground;            /* started when all others are ready; NULL: none */
     uint64_t foreground_deadline;
+    uint64_t ping_due;       /* when everybody is pinged; SK_DEADLINE_NEVER: nobody does anything */
     struct sk_budget budget; /* what init's job had at the start: what percentages are of */
     handle_t root, log, inspect, bootfs, dtb;
     const void *archive; /* the boot archive, mapped */
@@ -125,9 +128,11 @@ bool program_returns(const struct program *program);
 void restart_due(struct init *init);
 /* When restart_due has something to do next. */
 uint64_t earliest_restart(const struct init *init);
-/* Ends services that have left their control queues alone for too long. */
+/* Somebody has something to do: everybody is looked at a little later. */
+void ping_later(struct init *init);
+/* Pings everybody when that is due; ends who has left its control queue alone for too long. */
 void end_stuck(struct init *init);
-/* When end_stuck wants to look next. */
+/* When end_stuck wants to be called next. */
 uint64_t earliest_look(const struct init *init);
 
 /* requests.c */

@@ -29,6 +29,8 @@ void program_register(struct init *init, struct program *program)
         if (broker_add(&init->broker, program->entry->offers.items[i], program, &service) !=
             SK_OK) {
             say("no room for the name %s", program->entry->offers.items[i]);
+        } else {
+            service->priority = program->entry->priority;
         }
     }
 }

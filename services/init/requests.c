@@ -217,11 +217,15 @@ static status_t service_in(struct init *init, struct requester *requester, struc
 static status_t handle_offer(struct init *init, struct requester *requester, struct sk_in *in)
 {
     struct broker_service *service;
-    status_t status = in->handle_count == 1 ? service_in(init, requester, in, &service)
-                                            : SK_INVALID_ARGS;
+    const struct sk_init_offer *request = sk_request(in, struct sk_init_offer);
+    if (request == NULL || request->priority > SK_PRIORITY_MAX || in->handle_count != 1) {
+        return SK_INVALID_ARGS;
+    }
+    status_t status = service_in(init, requester, in, &service);
     if (status != SK_OK) {
         return status;
     }
+    service->priority = (uint32_t)request->priority;
     handle_t control = in->handles[0];
     in->handles[0] = SK_HANDLE_NONE;
     status = service_up(init, service, control);

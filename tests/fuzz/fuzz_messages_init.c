@@ -116,7 +116,7 @@ static void control_take(struct life *life, uint32_t number)
     }
 }
 
-/* ... and says so, or that it has served somebody, or something else. */
+/* ... and says so, or that it has served somebody or begins to work, or something else. */
 static void control_speaks(struct life *life, uint32_t number, uint8_t kind)
 {
     static uint8_t bytes[SK_MESSAGE_BYTES_MAX];
@@ -129,8 +129,10 @@ static void control_speaks(struct life *life, uint32_t number, uint8_t kind)
         return;
     }
     control_take(life, number);
-    struct sk_init_accepted accepted = {kind % 4 == 3 ? SK_INIT_SERVED : SK_INIT_ACCEPTED,
-                                        life->taken[number]};
+    uint64_t operation = kind % 4 != 3   ? SK_INIT_ACCEPTED
+                         : kind % 8 == 3 ? SK_INIT_SERVED
+                                         : SK_INIT_WORKING;
+    struct sk_init_accepted accepted = {operation, life->taken[number]};
     outside_send(control, &accepted, sizeof accepted, NULL, 0);
 }
 

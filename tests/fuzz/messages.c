@@ -388,9 +388,13 @@ static void give_up_a_call(void)
     }
 }
 
-/* Init asks whether the service's loop turns. */
+/* Init asks whether the service's loop turns, or says who else's does not. */
 static void ping(void)
 {
+    if (sequence % 4 == 3) {
+        struct sk_init_name stuck = {SK_INIT_STUCK, "nic0"};
+        outside_send(control.object, &stuck, sizeof stuck, NULL, 0);
+    }
     struct sk_init_ping message = {SK_INIT_PING, ++sequence};
     outside_send(control.object, &message, sizeof message, NULL, 0);
 }

@@ -200,6 +200,24 @@ status_t sk_server_unwatch(struct sk_server *server, handle_t handle)
     return SK_NOT_FOUND;
 }
 
+/* Tells init by every control channel, or by the first, with an operation alone. False: not now. */
+static bool tell_init(const struct sk_server *server, uint64_t operation, bool all)
+{
+    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
+    bool told = true;
+    for (uint32_t i = 0; i < server->offer_count; i++) {
+        const struct sk_server_source *control = server->offers[i];
+        if (control != NULL) {
+            status_t status = sk_channel_send(control->handle, &out);
+            told &= status == SK_OK || status == SK_PEER_CLOSED;
+            if (!all) {
+                break;
+            }
+        }
+    }
+    return told;
+}
+
 /* An acknowledgement that does not fit into init's queue is made up for by the next one. */
 static void acknowledge(struct sk_server_source *control)
 {
@@ -232,12 +250,27 @@ static void restore_spare(struct sk_server *server)
     }
 }
 
+/* Who hangs, as init says. */
+static void hear_of_stuck(struct sk_server *server, const struct sk_in *in)
+{
+    const struct sk_init_name *stuck = sk_request(in, struct sk_init_name);
+    if (stuck != NULL && memchr(stuck->name, 0, sizeof stuck->name) != NULL &&
+        server->ops->stuck != NULL) {
+        server->ops->stuck(server, stuck->name);
+    }
+}
+
 static void accept(struct sk_server *server, struct sk_server_source *control, struct sk_in *in)
 {
     const struct sk_init_ping *ping = sk_request(in, struct sk_init_ping);
     if (ping != NULL && ping->operation == SK_INIT_PING) {
+        server->working = false;
         control->sequence = ping->sequence;
         acknowledge(control);
+        return;
+    }
+    if (ping != NULL && ping->operation == SK_INIT_STUCK) {
+        hear_of_stuck(server, in);
         return;
     }
     const struct sk_init_new_client *request = sk_request(in, struct sk_init_new_client);
@@ -324,25 +357,15 @@ static bool serve(struct sk_server *server, struct sk_client *client, struct sk_
     return true;
 }
 
-/* Tells init, once, that this service responds: it has come back from a client's message. */
-static void tell_served(struct sk_server *server)
-{
-    uint64_t operation = SK_INIT_SERVED;
-    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
-    bool told = true;
-    for (uint32_t i = 0; i < server->offer_count; i++) {
-        struct sk_server_source *control = server->offers[i];
-        told &= control == NULL || sk_channel_send(control->handle, &out) != SK_FULL;
-    }
-    server->served = told;
-}
-
 /* Handles one delivery; true when a reply is due. */
 static bool dispatch(struct sk_server *server, struct sk_in *in)
 {
     struct sk_server_source *source = (struct sk_server_source *)(uintptr_t)in->key;
     if (source == NULL) {
         return false;
+    }
+    if (!server->working && source->kind != SOURCE_CONTROL) {
+        server->working = tell_init(server, SK_INIT_WORKING, false);
     }
     bool answer = false;
     switch (source->kind) {
@@ -361,8 +384,8 @@ static bool dispatch(struct sk_server *server, struct sk_in *in)
             sk_server_drop(server, &source->client);
         } else {
             answer = serve(server, &source->client, in);
-            if (!server->served) {
-                tell_served(server);
+            if (!server->served) { /* it has come back from a client's message */
+                server->served = tell_init(server, SK_INIT_SERVED, true);
             }
         }
         break;
@@ -404,6 +427,9 @@ static void check_deadline(struct sk_server *server)
 {
     if (server->deadline != SK_DEADLINE_NEVER && sk_now() >= server->deadline) {
         server->deadline = SK_DEADLINE_NEVER;
+        if (!server->working) {
+            server->working = tell_init(server, SK_INIT_WORKING, false);
+        }
         if (server->ops->deadline != NULL) {
             server->ops->deadline(server);
         }

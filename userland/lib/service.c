@@ -96,6 +96,33 @@ void sk_complain(const char *service)
     }
 }
 
+void sk_control_accept(handle_t control, const struct sk_in *in)
+{
+    const struct sk_init_ping *message = in->bytes; /* a new client's begins like this, too */
+    if (in->handle_count != 0) {
+        sk_handle_close(in->handles[0]);
+    }
+    if (in->length >= sizeof *message) {
+        struct sk_init_accepted accepted = {SK_INIT_ACCEPTED, message->sequence};
+        struct sk_out out = sk_out_bytes(&accepted, sizeof accepted);
+        sk_channel_send(control, &out);
+    }
+}
+
+status_t sk_control_answer(handle_t control)
+{
+    struct sk_init_new_client message;
+    handle_t client;
+    for (;;) {
+        struct sk_in in = {&message, sizeof message, &client, 1};
+        status_t status = sk_channel_receive(control, &in, SK_DEADLINE_POLL);
+        if (status != SK_OK) {
+            return status == SK_TIMED_OUT ? SK_OK : status;
+        }
+        sk_control_accept(control, &in);
+    }
+}
+
 static status_t call_name(uint64_t operation, const char *name, const handle_t *give,
                           handle_t *take)
 {
@@ -107,14 +134,19 @@ static status_t call_name(uint64_t operation, const char *name, const handle_t *
     return call_init(&out, take, sk_deadline_after(INIT_PATIENCE));
 }
 
-status_t sk_offer(const char *service, handle_t job, handle_t *control)
+status_t sk_offer(const char *service, handle_t job, uint32_t priority, handle_t *control)
 {
+    struct sk_init_offer request = {.operation = SK_INIT_OFFER, .priority = priority};
     handle_t ours, inits;
+    if (!copy_name(request.name, service)) {
+        return SK_INVALID_ARGS;
+    }
     status_t status = sk_channel_create(job, &ours, &inits);
     if (status != SK_OK) {
         return status;
     }
-    status = call_name(SK_INIT_OFFER, service, &inits, NULL);
+    struct sk_out out = {&request, sizeof request, &inits, 1};
+    status = call_init(&out, NULL, sk_deadline_after(INIT_PATIENCE));
     if (status != SK_OK) {
         /* Closing a handle that init has taken is a harmless BAD_HANDLE. */
         sk_handle_close(inits);

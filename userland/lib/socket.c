@@ -8,6 +8,7 @@
 #include "socket_internal.h"
 
 #include <sk/ipc.h>
+#include <sk/protocol/init.h>
 #include <sk/service.h>
 
 /* The service has gone, or broke the protocol: every socket of the session has failed. */
@@ -195,12 +196,21 @@ struct sk_socket *sk_net_next(struct sk_net *net)
 /* Waits for the service, which has been told that we sleep and had nothing for us since. */
 static status_t net_receive(struct sk_net *net, uint64_t deadline)
 {
-    struct sk_in in = sk_in_bytes(NULL, 0);
+    struct sk_init_new_client message; /* only init sends any */
+    handle_t client;
+    struct sk_in in = {
+        .bytes = &message, .capacity = sizeof message, .handles = &client, .handle_capacity = 1};
     status_t status = sk_channel_receive(net->waitset, &in, deadline);
 
     sk_sleep_end(&net->control->program_sleeps);
     if (status != SK_OK) {
         return status;
+    }
+    if (in.key == SOCKET_KEY_WATCHED && in.signals != 0) {
+        return SK_PENDING;
+    }
+    if (in.key == SOCKET_KEY_WATCHED) {
+        sk_control_accept(net->watched, &in);
     }
     if (in.key == SOCKET_KEY_ENDPOINT) {
         net_die(net);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Keys in the session's wait set. */
-enum { SOCKET_KEY_EVENT = 1, SOCKET_KEY_ENDPOINT = 2 };
+enum { SOCKET_KEY_EVENT = 1, SOCKET_KEY_ENDPOINT = 2, SOCKET_KEY_WATCHED = 3 };
 
 enum socket_kind { SOCKET_UNUSED = 0, SOCKET_LISTENER, SOCKET_CONNECTION, SOCKET_DATAGRAM };
 
@@ -38,6 +38,7 @@ struct sk_socket {
 struct sk_net {
     handle_t endpoint, waitset;
     handle_t event_to_net, event_to_program;
+    handle_t watched; /* sk_net_watch */
     struct sk_net_control *control;
     uint8_t *data;
     uint32_t slots;

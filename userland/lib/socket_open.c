@@ -226,6 +226,13 @@ void sk_net_close(struct sk_net *net)
     session_free(net);
 }
 
+status_t sk_net_watch(struct sk_net *net, handle_t control)
+{
+    net->watched = control;
+    return sk_waitset_add(net->waitset, control, SK_SIGNAL_READABLE | SK_SIGNAL_PEER_CLOSED,
+                          SOCKET_KEY_WATCHED);
+}
+
 handle_t sk_net_event(const struct sk_net *net)
 {
     return net->event_to_program;

@@ -126,8 +126,8 @@ static status_t accept(handle_t control, bool acknowledge, handle_t *endpoint)
 static void offers_come_and_go(void)
 {
     handle_t control, again, endpoint, server;
-    test_status(sk_offer("own1", sk_self_job, &control), SK_OK);
-    test_status(sk_offer("own1", sk_self_job, &again), SK_EXISTS);
+    test_status(sk_offer("own1", sk_self_job, SK_PRIORITY_DEFAULT, &control), SK_OK);
+    test_status(sk_offer("own1", sk_self_job, SK_PRIORITY_DEFAULT, &again), SK_EXISTS);
     test_status(connect("own1", &endpoint), SK_OK);
     test_status(accept(control, true, &server), SK_OK);
     sk_handle_close(server);
@@ -135,7 +135,7 @@ static void offers_come_and_go(void)
     sk_handle_close(endpoint);
     sk_handle_close(control);
     expect_refused("own1", SK_SERVICE_DOWN);
-    test_status(sk_offer("own1", sk_self_job, &control), SK_OK);
+    test_status(sk_offer("own1", sk_self_job, SK_PRIORITY_DEFAULT, &control), SK_OK);
     test_status(connect("own1", &endpoint), SK_OK);
     sk_handle_close(control);
     test_status(echo(endpoint), SK_PEER_CLOSED);
@@ -146,8 +146,8 @@ static void offers_come_and_go(void)
 static void offers_need_the_manifest(void)
 {
     handle_t control;
-    test_status(sk_offer("other", sk_self_job, &control), SK_NOT_ALLOWED);
-    test_status(sk_offer("steady", sk_self_job, &control), SK_NOT_ALLOWED);
+    test_status(sk_offer("other", sk_self_job, SK_PRIORITY_DEFAULT, &control), SK_NOT_ALLOWED);
+    test_status(sk_offer("steady", sk_self_job, SK_PRIORITY_DEFAULT, &control), SK_NOT_ALLOWED);
     test_status(sk_no_device("steady"), SK_NOT_ALLOWED);
 }
 
@@ -161,7 +161,7 @@ static void a_device_that_is_not_there_is_not_found(void)
 static void unaccepted_connections_are_bounded(void)
 {
     handle_t control, endpoints[SK_INIT_UNACCEPTED_MAX], endpoint, server;
-    test_status(sk_offer("own1", sk_self_job, &control), SK_OK);
+    test_status(sk_offer("own1", sk_self_job, SK_PRIORITY_DEFAULT, &control), SK_OK);
     for (unsigned i = 0; i < SK_INIT_UNACCEPTED_MAX; i++) {
         test_status(connect("own1", &endpoints[i]), SK_OK);
     }
@@ -216,7 +216,7 @@ static void a_full_control_queue_is_busy_at_init(void)
     enum { CLIENTS = SK_INBOX_MESSAGES_MAX / SK_INIT_UNACCEPTED_MAX };
     handle_t control, ways[CLIENTS + 1], endpoints[SK_INBOX_MESSAGES_MAX], more;
     unsigned count = 0;
-    test_status(sk_offer("own1", sk_self_job, &control), SK_OK);
+    test_status(sk_offer("own1", sk_self_job, SK_PRIORITY_DEFAULT, &control), SK_OK);
     for (unsigned i = 0; i <= CLIENTS; i++) {
         test_status(sk_delegate("child", sk_self_job, &ways[i]), SK_OK);
     }
@@ -296,7 +296,7 @@ static void state_and_power_need_a_grant(void)
 static void plain_messages_to_init_leave_nothing(void)
 {
     for (int i = 0; i < 100; i++) {
-        struct sk_init_name request = {.operation = SK_INIT_OFFER, .name = "own3"};
+        struct sk_init_offer request = {.operation = SK_INIT_OFFER, .name = "own3"};
         handle_t ours = SK_HANDLE_NONE, theirs = SK_HANDLE_NONE;
         test_status(sk_channel_create(sk_self_job, &ours, &theirs), SK_OK);
         struct sk_out out = {&request, sizeof request, &theirs, 1};

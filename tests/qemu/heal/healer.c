@@ -11,6 +11,8 @@
  *     inject N SEED  has the driver of nic0, if it is the one that can, inject N faults into itself
  *                    "inject STATUS N0 N1 N2 N3 N4 N5 ESCAPES LAST", see inject.h
  *     hang           the same driver goes into an endless loop                        "hang: STATUS"
+ *     lose           the same driver misses one interrupt                              "lose: STATUS"
+ *     hang NAME      the service NAME, if it is made for that (hang.h), hangs     "hang NAME: STATUS"
  *     quit           ends, and so switches the machine off
  */
 #include <stdio.h>
@@ -24,6 +26,7 @@
 #include <sk/time.h>
 #include <skerry/info.h>
 
+#include "hang.h"
 #include "heal_test.h"
 #include "inject.h"
 
@@ -134,12 +137,26 @@ static void inject_many(uint64_t count, uint64_t seed)
     printf(" %lu %lu\n", (unsigned long)result.escapes, (unsigned long)result.last);
 }
 
-static void hang(void)
+static void inject_one(const char *command, enum inject_kind kind)
 {
-    struct inject_request request = {INJECT_OPERATION, 1, 1, 1 + INJECT_LOOP};
+    struct inject_request request = {INJECT_OPERATION, 1, 1, 1 + kind};
     struct inject_result result = {0};
     status_t status = inject(&request, &result);
-    printf("hang: %s\n", sk_status_words(result.injected[INJECT_LOOP] == 1 ? SK_OK : status));
+    printf("%s: %s\n", command, sk_status_words(result.injected[kind] == 1 ? SK_OK : status));
+}
+
+/* Without waiting for an answer: it is not the test's time-out that gives the service away. */
+static void hang_service(const char *name)
+{
+    uint64_t operation = HANG_OPERATION;
+    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
+    handle_t endpoint;
+    status_t status = sk_connect(name, sk_deadline_after(PATIENCE), &endpoint);
+    if (status == SK_OK) {
+        status = sk_channel_send(endpoint, &out);
+        sk_handle_close(endpoint);
+    }
+    printf("hang %s: %s\n", name, sk_status_words(status));
 }
 
 int main(void)
@@ -163,7 +180,11 @@ int main(void)
         } else if (words == 3 && strcmp(command, "inject") == 0) {
             inject_many(strtoul(name, NULL, 0), seed);
         } else if (words == 1 && strcmp(command, "hang") == 0) {
-            hang();
+            inject_one("hang", INJECT_LOOP);
+        } else if (words == 1 && strcmp(command, "lose") == 0) {
+            inject_one("lose", INJECT_INTERRUPT);
+        } else if (words == 2 && strcmp(command, "hang") == 0) {
+            hang_service(name);
         } else if (words == 1 && strcmp(command, "counts") == 0) {
             counts();
         } else if (words == 1 && strcmp(command, "quit") == 0) {

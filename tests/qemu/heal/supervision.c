@@ -202,17 +202,51 @@ static void complaints_end_nobody_who_answers(void)
     test_equal(look("hanging").restarts, before);
 }
 
-/* It never takes a connection off its queue: that alone gives it away. */
-static void a_service_that_takes_no_client_is_ended(void)
+/* Nobody waits for it: it was told to spin, without a call that could time out. */
+static void a_service_that_spins_is_found_by_itself(void)
 {
+    uint64_t operation = CHILD_SPIN, observed, begin = sk_now();
+    struct sk_out out = sk_out_bytes(&operation, sizeof operation);
     handle_t endpoint;
-    uint64_t observed, begin = sk_now();
-    uint32_t before = look("deaf").restarts;
-    test_status(connect("deaf", &endpoint), SK_OK);
+    uint32_t before = look("hanging").restarts;
+    test_status(connect("hanging", &endpoint), SK_OK);
+    test_status(sk_channel_send(endpoint, &out), SK_OK);
     test_status(sk_object_wait(endpoint, SK_SIGNAL_PEER_CLOSED, test_deadline(), &observed), SK_OK);
     test_check(sk_now() - begin >= 300 * SK_MS);
     sk_handle_close(endpoint);
-    expect_state("deaf", SK_INIT_UP, before + 1, SK_CAUSE_HUNG);
+    expect_state("hanging", SK_INIT_UP, before + 1, SK_CAUSE_HUNG);
+}
+
+/* It never takes anything off its queue, and nobody connects: it was ended all the same. */
+static void a_service_that_takes_nothing_is_ended(void)
+{
+    expect_state("deaf", SK_INIT_FAILED, 0, SK_CAUSE_HUNG);
+}
+
+static uint64_t timer_interrupts(void)
+{
+    struct sk_hart_info harts[8];
+    uint64_t written = 0, sum = 0;
+    test_status(
+        sk_system_info(sk_boot_handle("inspect"), SK_SYSTEM_HARTS, harts, sizeof harts, &written),
+        SK_OK);
+    for (size_t i = 0; i < written / sizeof harts[0]; i++) {
+        sum += harts[i].timer_interrupts;
+    }
+    return sum;
+}
+
+/* The looks cease a second after the last thing that anybody did: in three seconds the one timer
+ * interrupt is that which ends this sleep. */
+static void nobody_looks_at_an_idle_system(void)
+{
+    uint64_t deadline = sk_deadline_after(30 * SK_SECOND), seen;
+    do {
+        uint64_t before = timer_interrupts();
+        sk_sleep(3 * SK_SECOND);
+        seen = timer_interrupts() - before;
+    } while (seen != 1 && sk_now() < deadline);
+    test_equal(seen, 1);
 }
 
 /* A request that kills its service is not given to ever more of them. */
@@ -333,7 +367,9 @@ int main(void)
     test_case_uncounted("a dependent alone", a_dependent_alone_is_not_its_bases_business);
     test_case("a service that spins is ended", a_service_that_spins_is_ended);
     test_case("complaints end nobody who answers", complaints_end_nobody_who_answers);
-    test_case("a service that takes no client is ended", a_service_that_takes_no_client_is_ended);
+    test_case("a service that spins is found by itself", a_service_that_spins_is_found_by_itself);
+    test_case("a service that takes nothing is ended", a_service_that_takes_nothing_is_ended);
+    test_case("nobody looks at an idle system", nobody_looks_at_an_idle_system);
     test_case("a deadly request is repeated a few times only",
               a_deadly_request_is_repeated_a_few_times_only);
     test_case("what nobody received is repeated", what_nobody_received_is_repeated);

@@ -25,7 +25,10 @@
 #define BACKLOG_MAX 128u
 #define IDLE_LEAST_NS SK_SECOND /* a client that has been idle for less is not sent away */
 #define NET_LIMIT_NS (10 * SK_SECOND)
-#define REQUESTS_PER_TURN 32 /* of one connection before the others have their turn */
+#define NET_ATTEMPT_NS (3 * SK_SECOND) /* init wants to hear of us every 5 seconds */
+#define ANSWER_NS SK_SECOND            /* however much there is to serve */
+#define CONTROL "control:http"         /* see sk_control_answer */
+#define REQUESTS_PER_TURN 32           /* of one connection before the others have their turn */
 
 /* What a connection waits for, and how long it may. */
 enum queue { QUEUE_IDLE, QUEUE_READING, QUEUE_SENDING, QUEUE_LINGER, QUEUE_READY, QUEUE_COUNT };
@@ -51,6 +54,7 @@ struct queue_ends {
 };
 
 static struct sk_net *net;
+static handle_t control; /* SK_HANDLE_NONE: init does not look after this program */
 static struct queue_ends queues[QUEUE_COUNT];
 static struct connection *free_connections;
 static uint32_t connection_count, connection_max;
@@ -283,16 +287,28 @@ static uint64_t next_deadline(void)
     return deadline;
 }
 
-/* Serves until the net service dies; returns with every connection gone. */
-static void run(struct sk_socket *listener)
+/* Shows init that we do not hang. False: the system is being switched off. */
+static bool answer_init(void)
 {
-    for (;;) {
+    return control == SK_HANDLE_NONE || sk_control_answer(control) != SK_PEER_CLOSED;
+}
+
+/* Serves until the net service dies (true) or the system is switched off; returns with every connection gone. */
+static bool run(struct sk_socket *listener)
+{
+    uint64_t answer_due = 0;
+    bool stopping = false;
+    while (!stopping) {
         struct sk_socket *socket = NULL;
         uint64_t deadline = queues[QUEUE_READY].first != NULL ? SK_DEADLINE_POLL : next_deadline();
         status_t status = sk_net_wait(net, deadline, &socket);
         sk_clock_read(&now);
         if (status == SK_PEER_CLOSED) {
             break;
+        }
+        if (status == SK_PENDING || now >= answer_due) {
+            answer_due = now + ANSWER_NS;
+            stopping = !answer_init();
         }
         wallclock_update(&server, net, now);
         if (status == SK_OK && socket != listener) {
@@ -315,12 +331,27 @@ static void run(struct sk_socket *listener)
             drop(queues[i].first, false);
         }
     }
+    return !stopping;
+}
+
+static status_t open_session(void)
+{
+    uint64_t limit = sk_deadline_after(NET_LIMIT_NS);
+    status_t status;
+    do {
+        status = sk_net_open(&net, SOCKETS_MAX, sk_deadline_after(NET_ATTEMPT_NS));
+        answer_init();
+    } while (status == SK_TIMED_OUT && sk_now() < limit);
+    if (status == SK_OK && control != SK_HANDLE_NONE) {
+        status = sk_net_watch(net, control);
+    }
+    return status;
 }
 
 static struct sk_socket *open_port(uint16_t port)
 {
     struct sk_socket *listener;
-    status_t status = sk_net_open(&net, SOCKETS_MAX, sk_deadline_after(NET_LIMIT_NS));
+    status_t status = open_session();
     if (status != SK_OK) {
         sk_die("cannot connect to service \"net\": %s", sk_status_words(status));
     }
@@ -330,7 +361,7 @@ static struct sk_socket *open_port(uint16_t port)
     uint32_t backlog = sockets / 4 < BACKLOG_MAX ? sockets / 4 : BACKLOG_MAX;
     connection_max = sockets * 5 / 8 > 0 ? sockets * 5 / 8 : 1;
     status = sk_tcp_listen(net, sk_net_any(port), backlog > 0 ? backlog : 1,
-                           sk_deadline_after(NET_LIMIT_NS), &listener);
+                           sk_deadline_after(NET_ATTEMPT_NS), &listener);
     if (status != SK_OK) {
         sk_die("cannot listen on port %u: %s", port, sk_status_words(status));
     }
@@ -369,19 +400,25 @@ static struct options parse_arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct options options = parse_arguments(argc, argv);
+    control = sk_boot_handle(CONTROL);
     server.answered = options.log_requests ? on_answered : NULL;
     server.context = site_create(SKERRY_VERSION, options.root);
     if (server.context == NULL) {
         sk_die("out of memory");
     }
-    for (bool first = true;; first = false) {
+    bool running = true;
+    for (bool first = true; running; first = false) {
         struct sk_socket *listener = open_port(options.port);
         printf("listening on port %u\n", options.port);
         if (first) {
             sk_ready();
         }
-        run(listener);
+        running = run(listener);
         sk_net_close(net);
-        printf("the net service has gone\n");
+        if (running) {
+            printf("the net service has gone\n");
+        }
     }
+    access_log_update(SK_DEADLINE_NEVER); /* what is still to be written */
+    return 0;
 }

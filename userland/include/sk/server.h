@@ -71,6 +71,9 @@ struct sk_server_ops {
      * blocking and call again. So shared rings are served without a system call per entry.
      */
     bool (*before_wait)(struct sk_server *server);
+    /* Init says that who serves `name`, which this program has put up for it (sk_offer), hangs. May be
+     * NULL. */
+    void (*stuck)(struct sk_server *server, const char *name);
 };
 
 typedef void (*sk_watch_function)(struct sk_server *server, handle_t handle, uint32_t signals,
@@ -100,6 +103,7 @@ struct sk_server {
     struct sk_server_source *graveyard; /* freed after the callback that removed them */
     handle_t spare;                     /* an event: its entry is for who is turned away */
     bool served;                        /* init knows that a message was handled */
+    bool working; /* ... and that there was something to do since its last ping */
     bool stopping;
     int exit_code;
     handle_t in_handles[SK_MESSAGE_HANDLES_MAX];

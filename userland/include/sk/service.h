@@ -6,6 +6,7 @@
 #ifndef SK_SERVICE_H
 #define SK_SERVICE_H
 
+#include <sk/ipc.h>
 #include <skerry/status.h>
 #include <skerry/types.h>
 
@@ -62,12 +63,22 @@ status_t sk_keep(const char *name, handle_t handle);
 /*
  * Puts a name up for connecting, on top of the manifest's `offers` (which need no call): the
  * manifest must say `may-offer` for it. Makes a channel charged to `job`; *control, the caller's, is
- * the service's control endpoint (see <sk/server.h>), to be kept or handed to the driver behind it.
- * NOT_ALLOWED, EXISTS (it is up already), BUSY (too many names).
+ * the service's control endpoint (see <sk/server.h>), to be kept or handed to the driver behind it, which
+ * runs with `priority`: so init knows who may have kept whom from running. NOT_ALLOWED, EXISTS (it is up
+ * already), BUSY (too many names).
  */
-status_t sk_offer(const char *service, handle_t job, handle_t *control);
+status_t sk_offer(const char *service, handle_t job, uint32_t priority, handle_t *control);
 /* Tells init that a name it may offer will not come, so that nobody waits for it. */
 status_t sk_no_device(const char *service);
+
+/*
+ * For a program that the manifest has offer a name (`offers`) and that has no server loop: takes what init has
+ * put into the control queue, the boot handle "control:NAME", and so shows that it does not hang; to be called
+ * whenever that is readable. Clients are turned away. PEER_CLOSED: the system is being switched off, end.
+ */
+status_t sk_control_answer(handle_t control);
+/* The same for one message that was received from it, with room for a struct sk_init_new_client and 1 handle. */
+void sk_control_accept(handle_t control, const struct sk_in *in);
 
 /*
  * Tells init that this program has done what its manifest line `ready` promises: the network server

@@ -64,7 +64,7 @@ void sk_net_close(struct sk_net *net);
 
 /*
  * Waits until a socket has something to report: SK_OK and *socket (borrowed). TIMED_OUT, PEER_CLOSED
- * (the service died; sockets are FAILED).
+ * (the service died; sockets are FAILED), PENDING (see sk_net_watch).
  */
 status_t sk_net_wait(struct sk_net *net, uint64_t deadline, struct sk_socket **socket);
 
@@ -76,6 +76,12 @@ struct sk_socket *sk_net_next(struct sk_net *net);
 
 /* Tells the service now what was written, consumed or requested. */
 void sk_net_flush(struct sk_net *net);
+
+/*
+ * Has sk_net_wait, while it waits, answer init on the control endpoint (sk_control_answer), and return PENDING
+ * when init has closed that. Once per session; close the session before the endpoint.
+ */
+status_t sk_net_watch(struct sk_net *net, handle_t control);
 
 /* For a wait set of the program's own; borrowed. */
 handle_t sk_net_event(const struct sk_net *net);

@@ -125,6 +125,30 @@ static void a_ping_is_sent_to_who_has_nothing(void **state)
     assert_int_equal(service->sent, 2);
 }
 
+/* Who may have been kept from running by another gets a whole limit more. */
+static void looks_can_begin_anew(void **state)
+{
+    broker_look_anew(service, 1000, LIMIT);
+    assert_true(service->look == SK_DEADLINE_NEVER); /* nothing lies there */
+    connect();
+    assert_int_equal(look_until(1000, 1000000), 1000 + LIMIT);
+    assert_true(broker_is_stuck(service, 1000 + LIMIT, LIMIT)); /* and stays so */
+    broker_look_anew(service, 1000 + LIMIT, LIMIT);
+    assert_int_equal(look_until(1001 + LIMIT, 1000000), 1000 + 2 * LIMIT);
+}
+
+static void owners_are_told_of_what_they_have_put_up(void **state)
+{
+    broker_tell_stuck(service, "nic0");
+    assert_int_equal(last_operation, SK_INIT_STUCK);
+    assert_int_equal(messages, 1);
+    assert_int_equal(service->sent, 0); /* it is not asked for an answer */
+    broker_down(service);
+    broker_tell_stuck(service, "nic0");
+    broker_tell_stuck(NULL, "nic0");
+    assert_int_equal(messages, 1);
+}
+
 static void the_next_life_begins_anew(void **state)
 {
     connect();
@@ -146,6 +170,8 @@ int main(void)
         cmocka_unit_test_setup(a_slow_service_is_none, begin),
         cmocka_unit_test_setup(a_pause_of_the_machine_is_none, begin),
         cmocka_unit_test_setup(a_ping_is_sent_to_who_has_nothing, begin),
+        cmocka_unit_test_setup(looks_can_begin_anew, begin),
+        cmocka_unit_test_setup(owners_are_told_of_what_they_have_put_up, begin),
         cmocka_unit_test_setup(the_next_life_begins_anew, begin),
     };
     return cmocka_run_group_tests_name("broker", tests, NULL, NULL);

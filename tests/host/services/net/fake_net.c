@@ -203,6 +203,11 @@ void sk_complain(const char *service)
     /* There is no init to look. */
 }
 
+void sk_control_accept(handle_t control, const struct sk_in *in)
+{
+    /* Nor to be answered. */
+}
+
 /* One thread. */
 void sk_mutex_lock(struct sk_mutex *mutex) {}
 

@@ -15,7 +15,7 @@
 enum sk_init_operation {
     /* struct sk_init_connect -> struct sk_init_status and 1 handle: the client's end. */
     SK_INIT_CONNECT = 1,
-    /* struct sk_init_name and 1 handle: the end on which init sends SK_INIT_NEW_CLIENT. */
+    /* struct sk_init_offer and 1 handle: the end on which init sends SK_INIT_NEW_CLIENT. */
     SK_INIT_OFFER = 2,
     /* struct sk_init_name: this name, which the caller may offer, will not come. */
     SK_INIT_NO_DEVICE = 3,
@@ -62,6 +62,12 @@ struct sk_init_connect {
 struct sk_init_name {
     uint64_t operation;
     char name[SK_INIT_NAME_MAX];
+};
+
+struct sk_init_offer {
+    uint64_t operation;
+    char name[SK_INIT_NAME_MAX];
+    uint64_t priority; /* of who serves it, at most SK_PRIORITY_MAX */
 };
 
 struct sk_init_status {
@@ -132,6 +138,12 @@ enum sk_control_operation {
     SK_INIT_ACCEPTED = 2,
     SK_INIT_PING = 3,   /* struct sk_init_ping: to be accepted like a connection, in its turn */
     SK_INIT_SERVED = 4, /* the operation alone, from the service: its first good response */
+    /* The operation alone, from the service, before the first thing that it does in its life or after a
+     * ping: the system is not idle, and init will look at everybody's queue a little later. */
+    SK_INIT_WORKING = 5,
+    /* struct sk_init_name, from init, of a name that the program has put up for another (a driver): who
+     * serves it leaves its control queue alone. Needs no acceptance. */
+    SK_INIT_STUCK = 6,
 };
 
 struct sk_init_new_client {
