@@ -78,8 +78,7 @@ static void endpoint_orphan(struct object *object)
             call_refuse(message->caller, SK_PEER_CLOSED);
         } else {
             inbox_remove(message);
-            list_append(&cpu_hart()->dead_messages, &message->link);
-            sched_chore();
+            list_append(&chores_here()->messages, &message->link);
         }
     }
     step_pay((int32_t)dropped);

@@ -93,8 +93,7 @@ static void sweep(struct endpoint *endpoint)
         next = node->next;
         if (list_entry(node, struct message, link)->caller == NULL) {
             inbox_remove(list_entry(node, struct message, link));
-            list_append(&cpu_hart()->dead_messages, node);
-            sched_chore();
+            list_append(&chores_here()->messages, node);
         }
     }
     endpoint->inbox_sends = 0;
@@ -230,4 +229,21 @@ bool channels_search_step(struct job *job)
         lock_release(&channel->lock);
     }
     return false;
+}
+
+bool channels_search_end(struct job *job)
+{
+    struct job_search *search = &job->search;
+    while (!list_empty(&search->reached)) {
+        if (!step_take(1)) {
+            return false;
+        }
+        struct list_node *node = list_pop(&search->reached);
+        channel_unpin(list_entry(node, struct endpoint, reached_link)->channel);
+    }
+    if (search->cursor != NULL) {
+        channel_unpin(search->cursor);
+        search->cursor = NULL;
+    }
+    return true;
 }

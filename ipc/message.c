@@ -254,9 +254,9 @@ void message_free(struct message *message)
     atomic_fetch_sub_explicit(&message_live, 1, memory_order_relaxed);
 }
 
-bool message_release_step(void)
+bool message_release_step(struct chores *chores)
 {
-    struct list_node *dead = &cpu_hart()->dead_messages;
+    struct list_node *dead = &chores->messages;
     while (!list_empty(dead)) {
         struct message *message = list_first(dead, struct message, link);
         uint32_t count = SK_INFO_HANDLES(message->info);

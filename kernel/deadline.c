@@ -201,8 +201,11 @@ static void run_lazy(struct hart *hart, uint64_t now_ns)
 void deadline_run(uint64_t now_ns)
 {
     struct hart *hart = cpu_hart();
+    struct chores *before = hart->chores_to;
+    hart->chores_to = &hart->own_chores; /* whoever runs here just now has nothing to do with it */
     run_heap(hart, now_ns);
     run_lazy(hart, now_ns);
+    hart->chores_to = before;
 }
 
 uint64_t deadline_next(void)

@@ -132,17 +132,15 @@ static void end_if_quiet(struct job *job)
             unused[kind] = job->limit[kind] - job->used[kind];
             job->limit[kind] = job->used[kind];
         }
-        search_want(job);
         lock_release(&job->budget_lock);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
             job_limit_give(job->heir, kind, unused[kind]);
         }
-        /* Told last, so that whoever sees the end finds the budget back with the parent. */
+        /* Told by job_end_step, so that whoever sees the end finds the budget back with the parent. */
         store_relaxed(&job->ended, true);
         job->parent->live_children--;
-        lock_acquire(job->object.lock);
-        object_notify(&job->object, SK_SIGNAL_TERMINATED);
-        lock_release(job->object.lock);
+        object_get(&job->object);
+        list_append(&chores_here()->jobs, &job->end_link);
         job = job->parent;
     }
 }
@@ -165,22 +163,39 @@ static void channels_hand_over(struct job *job)
     }
 }
 
-/* Begins the search that is wanted; if none is, the job leaves this hart's list. */
+bool job_end_step(struct chores *chores)
+{
+    while (!list_empty(&chores->jobs)) {
+        struct job *job = list_first(&chores->jobs, struct job, end_link);
+        if (!step_take(BEGIN_UNITS)) {
+            return false;
+        }
+        lock_acquire(&job->budget_lock);
+        bool searched = job->search.runs; /* which the hart that does so gives up now */
+        lock_release(&job->budget_lock);
+        if (searched) {
+            return false;
+        }
+        list_remove(&job->end_link);
+        channels_hand_over(job);
+        object_end(&job->object);
+    }
+    return true;
+}
+
+/* Begins the search that is wanted; if none is, or the job has ended, it leaves this hart's list. */
 static void search_begin(struct job *job)
 {
     lock_acquire(&job->budget_lock);
-    bool ended = job->heir != NULL && job->keeper == NULL;
     bool begins = job->search.wanted && job->heir == NULL;
     job->search.wanted = false;
     job->search.begun = begins;
-    if (!ended && !begins) {
+    if (!begins) {
         job->search.runs = false;
         list_remove(&job->search.link);
     }
     lock_release(&job->budget_lock);
-    if (ended) {
-        channels_hand_over(job); /* nothing will be left to look for here */
-    } else if (begins) {
+    if (begins) {
         channels_search_begin(job);
     } else {
         object_put(&job->object);
@@ -193,7 +208,8 @@ bool job_search_step(void)
     while (!list_empty(searches)) {
         struct job *job = list_first(searches, struct job, search.link);
         if (job->search.begun) {
-            if (!channels_search_step(job)) {
+            bool ended = __atomic_load_n(&job->ended, __ATOMIC_RELAXED);
+            if (!(ended ? channels_search_end(job) : channels_search_step(job))) {
                 return false;
             }
             job->search.begun = false;
@@ -229,12 +245,6 @@ static void job_destroy(struct object *object)
     object_put_later(&parent->object); /* which may be the last as well */
 }
 
-static uint32_t job_observe(struct object *object)
-{
-    return __atomic_load_n(&job_from_object(object)->ended, __ATOMIC_RELAXED) ? SK_SIGNAL_TERMINATED
-                                                                              : 0;
-}
-
 const struct object_type job_type = {
     .name = "job",
     .signals = SK_SIGNAL_TERMINATED,
@@ -242,7 +252,7 @@ const struct object_type job_type = {
               SK_RIGHT_INSPECT,
     .orphan = job_orphan,
     .destroy = job_destroy,
-    .observe = job_observe,
+    .observe = object_observe_end,
 };
 
 static void job_init(struct job *job, struct job *parent, const uint64_t limit[BUDGET_KINDS])
@@ -256,6 +266,7 @@ static void job_init(struct job *job, struct job *parent, const uint64_t limit[B
     job->keeper = NULL;
     memset(&job->search, 0, sizeof(job->search));
     list_init(&job->search.reached);
+    list_init(&job->end_link);
     job->parent = parent;
     job->own_faults = (struct log_share){0};
     job->faults = parent == NULL           ? NULL

@@ -136,8 +136,7 @@ static void memory_destroy(struct object *object)
     switch (memory->kind) {
     case MEMORY_ANONYMOUS:
         if (!memory_free_step(memory)) {
-            list_append(&cpu_hart()->dead_memories, &object->observers);
-            sched_chore();
+            list_append(&chores_here()->memories, &object->observers);
             return;
         }
         break;
@@ -156,9 +155,9 @@ static void memory_destroy(struct object *object)
     memory_end(memory);
 }
 
-bool memory_release_step(void)
+bool memory_release_step(struct chores *chores)
 {
-    struct list_node *dead = &cpu_hart()->dead_memories;
+    struct list_node *dead = &chores->memories;
     while (!list_empty(dead)) {
         struct memory *memory = list_first(dead, struct memory, object.observers);
         if (!memory_free_step(memory)) {

@@ -31,6 +31,7 @@ void object_init(struct object *object, enum sk_type type, struct job *job)
     atomic_store_explicit(&object->handles, 0, memory_order_relaxed);
     /* Somebody may still be glancing at what was here before (kernel/glance.h). */
     store_relaxed(&object->type, (uint8_t)type);
+    object->ended = false;
     store_relaxed(&object->lock, &object->own_lock);
     lock_init(&object->own_lock, LOCK_OBJECT);
     list_init(&object->observers);
@@ -73,18 +74,36 @@ void object_put(struct object *object)
     }
 }
 
+void object_end(struct object *object)
+{
+    struct spinlock *lock = object->lock;
+    lock_acquire(lock);
+    object->ended = true;
+    object_notify(object, SK_SIGNAL_TERMINATED);
+    /* Whoever closes the last handle now takes the lock first. */
+    bool last = atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1;
+    lock_release(lock); /* its memory keeps its type */
+    if (last) {
+        object_types[object->type]->destroy(object);
+    }
+}
+
+uint32_t object_observe_end(struct object *object)
+{
+    return object->ended ? SK_SIGNAL_TERMINATED : 0;
+}
+
 void object_put_later(struct object *object)
 {
     if (atomic_fetch_sub_explicit(&object->refs, 1, memory_order_acq_rel) == 1) {
         /* Nobody else refers to it, so its list node is free for this use. */
-        list_append(&cpu_hart()->dead_objects, &object->observers);
-        sched_chore();
+        list_append(&chores_here()->objects, &object->observers);
     }
 }
 
-bool object_destroy_step(void)
+bool object_destroy_step(struct chores *chores)
 {
-    struct list_node *dead = &cpu_hart()->dead_objects;
+    struct list_node *dead = &chores->objects;
     while (!list_empty(dead)) {
         if (!step_take(DESTROY_UNITS)) {
             return false;

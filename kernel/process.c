@@ -43,13 +43,6 @@ static void process_destroy(struct object *object)
     object_put(&job->object);
 }
 
-static uint32_t process_observe(struct object *object)
-{
-    struct process *process = process_from_object(object);
-    uint32_t state = __atomic_load_n(&process->state, __ATOMIC_RELAXED);
-    return state == SK_PROCESS_DEAD ? SK_SIGNAL_TERMINATED : 0;
-}
-
 static void process_orphan(struct object *object)
 {
     struct process *process = process_from_object(object);
@@ -68,7 +61,7 @@ const struct object_type process_type = {
     .rights = SK_RIGHTS_ALL & ~(SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_EXECUTE),
     .orphan = process_orphan,
     .destroy = process_destroy,
-    .observe = process_observe,
+    .observe = object_observe_end,
 };
 
 status_t process_create(struct job *job, const char *name, struct process **result)
@@ -124,12 +117,11 @@ fail_space:
     return status;
 }
 
-/* This hart reaps the process. Process lock not held; called once for its threads, and once when they are gone. */
+/* The process is to be reaped. Process lock not held; called once for its threads, and once when they are gone. */
 static void reaper_add(struct process *process)
 {
     object_get(&process->object);
-    list_append(&cpu_hart()->reaper, &process->reaper_link);
-    sched_chore();
+    list_append(&chores_here()->reaper, &process->reaper_link);
 }
 
 /* Nothing of it runs any more. */
@@ -295,7 +287,6 @@ void process_thread_ended(struct process *process, struct thread *thread)
     if (last) {
         reap_rest(process);
     }
-    object_put(&thread->object);
 }
 
 static void process_dead(struct process *process)
@@ -306,18 +297,21 @@ static void process_dead(struct process *process)
               (long)process->exit_code);
     }
     job_leave(process->job, process);
-    lock_acquire(process->object.lock);
     __atomic_store_n(&process->state, SK_PROCESS_DEAD, __ATOMIC_RELAXED);
-    object_notify(&process->object, SK_SIGNAL_TERMINATED);
-    lock_release(process->object.lock);
+    object_end(&process->object); /* with the reaper's reference */
 }
 
-/* A step of a process that is on no list now; false: there is more, in the next step. */
+/* A step of a process that is on no list now; false: there is more, in the next step. At the end of its threads, and
+ * of itself, the reaper's reference is given up. */
 static bool reap(struct process *process)
 {
     switch ((enum reaper_stage)process->reaper_stage) {
     case REAP_THREADS:
-        return threads_kill_step(process);
+        if (!threads_kill_step(process)) {
+            return false;
+        }
+        object_put(&process->object);
+        break;
     case REAP_CALLS:
         if (!call_break_step(process, &process->reaper_slot)) {
             return false;
@@ -345,8 +339,7 @@ static bool reap(struct process *process)
         /* fall through */
     case REAP_DEATH:
         /* What lay in its inboxes goes before: who waits for its end finds all let go that it held. */
-        if (!list_empty(&cpu_hart()->dead_objects) || !list_empty(&cpu_hart()->dead_messages) ||
-            !step_take(DEATH_UNITS)) {
+        if (!chores_given_back(cpu_hart()->chores_to) || !step_take(DEATH_UNITS)) {
             return false;
         }
         process_dead(process);
@@ -354,21 +347,19 @@ static bool reap(struct process *process)
     return true;
 }
 
-bool process_reap_step(void)
+bool process_reap_step(struct chores *chores)
 {
-    struct hart *hart = cpu_hart();
-    struct list_node *node = list_pop(&hart->reaper);
+    struct list_node *node = list_pop(&chores->reaper);
     if (node == NULL) {
         return true;
     }
     struct process *process = list_entry(node, struct process, reaper_link);
     if (!reap(process)) {
         /* It may wait for another hart to leave the space: let others have their turn. */
-        list_append(&hart->reaper, node);
+        list_append(&chores->reaper, node);
         return false;
     }
-    object_put(&process->object);
-    return list_empty(&hart->reaper);
+    return true;
 }
 
 void process_info(struct process *process, struct sk_process_info *info)

@@ -34,14 +34,13 @@ void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
     }
     lock_init(&hart->timers_lock, LOCK_TIMERS);
     hart->armed_ns = SK_DEADLINE_NEVER;
-    list_init(&hart->dead_messages);
     list_init(&hart->lazy);
     hart->timers_next_ns = SK_DEADLINE_NEVER;
     hart->lazy_next_ns = SK_DEADLINE_NEVER;
-    list_init(&hart->reaper);
     list_init(&hart->searches);
-    list_init(&hart->dead_objects);
-    list_init(&hart->dead_memories);
+    chores_init(&hart->own_chores);
+    chores_init(&hart->fresh_chores);
+    hart->chores_to = &hart->fresh_chores;
 }
 
 /* The highest bit set, by halving: the kernel is built for harts without a count of leading zeros. */
@@ -330,24 +329,20 @@ static RARELY void idle(struct hart *hart)
 
 bool sched_chores_step(void)
 {
-    const struct hart *hart = cpu_hart();
-    step_begin();
-    step_pay(STEP_UNITS - CHORE_UNITS);
-    for (;;) {
-        if (!object_destroy_step() || !message_release_step() || !memory_release_step()) {
-            return false;
+    struct hart *hart = cpu_hart();
+    struct chores *own = &hart->own_chores;
+    step_begin_chores();
+    hart->chores_to = own;
+    bool goes_on = true, done = false;
+    while (goes_on && !done) {
+        goes_on = chores_step(own);
+        if (chores_given_back(own)) { /* no message on its way out holds a handle */
+            goes_on = job_search_step() && goes_on;
         }
-        /* Now no message on its way out holds a handle. */
-        if (!job_search_step() || !process_reap_step()) {
-            return false;
-        }
-        /* Each may have made work for another. */
-        if (list_empty(&hart->dead_objects) && list_empty(&hart->dead_messages) &&
-            list_empty(&hart->dead_memories) && list_empty(&hart->searches) &&
-            list_empty(&hart->reaper)) {
-            return true;
-        }
+        done = goes_on && chores_empty(own) && list_empty(&hart->searches);
     }
+    hart->chores_to = &hart->fresh_chores;
+    return done;
 }
 
 /* Between two steps. */
@@ -359,6 +354,7 @@ static RARELY void let_interrupts_in(struct hart *hart)
 
 static RARELY void do_chores(struct hart *hart)
 {
+    chores_assign();
     let_interrupts_in(hart);
     if (hart->current == NULL ? mask_of(hart) != 0 : top_of(hart) > priority_of(hart->current)) {
         return; /* a thread comes first; its turn will be short */

@@ -6,6 +6,7 @@
  * only the hart that runs a thread, or next would, ends it. Tests: tests/host/kernel/race.c,
  * tests/host/ipc/.
  */
+#include <arch/mmu.h>
 #include <kernel/clock.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -29,20 +30,13 @@ static void thread_destroy(struct object *object)
     object_put(&process->object);
 }
 
-static uint32_t thread_observe(struct object *object)
-{
-    struct thread *thread = thread_from_object(object);
-    uint32_t state = atomic_load_explicit(&thread->state, memory_order_relaxed);
-    return state == THREAD_DEAD ? SK_SIGNAL_TERMINATED : 0;
-}
-
 const struct object_type thread_type = {
     .name = "thread",
     .signals = SK_SIGNAL_TERMINATED,
     .rights = SK_RIGHTS_ALL & ~(SK_RIGHT_READ | SK_RIGHT_WRITE | SK_RIGHT_EXECUTE | SK_RIGHT_MAP),
     .orphan = object_orphan_observers,
     .destroy = thread_destroy,
-    .observe = thread_observe,
+    .observe = object_observe_end,
 };
 
 static void wait_expired(struct deadline *deadline, uint64_t sequence)
@@ -104,6 +98,7 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
     thread->call.donee = NULL;
     list_init(&thread->call.donor_link);
     list_init(&thread->process_link);
+    chores_init(&thread->chores);
 }
 
 status_t thread_create(struct process *process, uint64_t entry, uint64_t stack, uint64_t argument,
@@ -217,6 +212,15 @@ bool thread_handle_pending(struct thread *thread)
         step_run(thread);
         return false;
     }
+    if (pending & THREAD_PENDING_CHORES) {
+        step_begin_chores();
+        if (chores_step(&thread->chores)) {
+            atomic_fetch_and(&thread->pending, ~THREAD_PENDING_CHORES);
+        } else {
+            mmu_leave_user(); /* it may be waiting for this hart to leave a space */
+        }
+        return false;
+    }
     if (pending & THREAD_PENDING_KILL) {
         thread_exit(thread);
         return false;
@@ -257,15 +261,11 @@ void thread_exit(struct thread *thread)
     while (!list_empty(&thread->donors)) {
         struct call *call = list_first(&thread->donors, struct call, donor_link);
         list_remove(&call->donor_link);
-        call->donee = NULL;
+        store_relaxed(&call->donee, NULL);
     }
     lock_release(&thread->lock);
-    lock_acquire(thread->object.lock);
-    object_notify(&thread->object, SK_SIGNAL_TERMINATED);
-    lock_release(thread->object.lock);
-    object_get(&process->object);
     process_thread_ended(process, thread);
-    object_put(&process->object);
+    object_end(&thread->object); /* with the reference that the process had */
 }
 
 /* Priority: the highest of its own and those lent to it. thread.lock held. */
@@ -326,7 +326,7 @@ bool thread_lend_queue(struct thread *thread, uint32_t priority)
 
 void thread_donation_end(struct thread *caller)
 {
-    struct thread *donee = caller->call.donee;
+    struct thread *donee = __atomic_load_n(&caller->call.donee, __ATOMIC_RELAXED);
     if (donee == NULL) {
         return;
     }

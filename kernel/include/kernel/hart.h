@@ -6,6 +6,7 @@
 #define KERNEL_HART_H
 
 #include <arch/cpu.h>
+#include <kernel/chores.h>
 #include <kernel/list.h>
 #include <kernel/lock.h>
 
@@ -47,11 +48,10 @@ struct hart {
     uint64_t lazy_next_ns;   /* this hart: the earliest of them at the last look */
     uint64_t armed_ns;       /* this hart: what its clock is set to, ~0 for nothing */
 
-    struct list_node reaper;        /* this hart: struct process.reaper_link, ending */
-    struct list_node searches;      /* this hart: struct job.search.link */
-    struct list_node dead_objects;  /* this hart: struct object.observers, to be destroyed */
-    struct list_node dead_memories; /* this hart: struct memory, frames to be freed */
-    struct list_node dead_messages; /* this hart: struct message.link, to be released */
+    struct list_node searches;  /* this hart: struct job.search.link */
+    struct chores own_chores;   /* this hart: put off on nobody's behalf */
+    struct chores fresh_chores; /* this hart: put off since it entered the kernel */
+    struct chores *chores_to;   /* this hart: where what is put off now goes */
 
     /* Statistics, this hart only. */
     uint64_t timer_interrupts, switches, idle_ns, ipi_received;

@@ -55,6 +55,7 @@ struct job {
     struct log_share own_faults;
     struct log_share
         *faults; /* [I] that of the ancestor below the root, or its own; NULL for the root */
+    struct list_node end_link;  /* the chores of whoever ended it; +1 */
     struct list_node sibling;   /* [job_tree_lock] */
     struct list_node children;  /* [job_tree_lock] */
     uint32_t depth;             /* [I] below the root */
@@ -135,9 +136,10 @@ static inline struct job *job_channels_lock(struct job *job)
 }
 /* Looks on for unreachable endpoints on behalf of jobs that this hart ended; false: there is more, in the next step. */
 bool job_search_step(void);
-/* Supplied by ipc/: a new search, and the next part of it, true when it is over. */
+/* Supplied by ipc/: a new search, the next part of it, or of giving it up; true when it is over. */
 void channels_search_begin(struct job *job);
 bool channels_search_step(struct job *job);
+bool channels_search_end(struct job *job);
 void job_info(struct job *job, struct sk_job_info *info);
 /* What all jobs together use of a kind, added to step->value; step->object[1] is job_root() at first. */
 status_t job_used_total_step(struct step *step, enum budget_kind kind);

@@ -65,9 +65,6 @@ status_t memory_slice(struct memory *whole, struct job *job, uint64_t offset, ui
 /* The object that has the frames, and the offset in it: what names a byte whoever asks. */
 struct memory *memory_whole(struct memory *memory, uint64_t *offset);
 
-/* Frees frames of this hart's destroyed objects; false: there are more, in the next step. */
-bool memory_release_step(void);
-
 /* Frees DMA memory that its grant kept; the node is that of resource_hold. */
 void memory_end_dma(struct list_node *memory);
 

@@ -38,6 +38,7 @@ struct object {
     _Atomic uint32_t refs;
     _Atomic uint32_t handles;
     uint8_t type;               /* [I] enum sk_type */
+    bool ended;                 /* [lock] what it stands for has ended: see object_end */
     struct spinlock *lock;      /* [I] guards state and observers; a channel's ends share one */
     struct spinlock own_lock;   /* what `lock` points to for most types */
     struct list_node observers; /* [lock] struct observer.link, oldest first */
@@ -68,18 +69,21 @@ static inline void object_get(struct object *object)
 /* As object_get, for who has no reference but a list that destroy takes the object from; false: it is on its way. */
 bool object_try_get(struct object *object);
 void object_put(struct object *object);
-/* As object_put, for callers that hold a lock: if it was the last reference, kernel_exit destroys. */
+/* Shows TERMINATED from now on, and gives up the caller's reference, which whoever is told of the end does not
+ * find any more: with his own the object goes, and what it costs comes back. No lock held. */
+void object_end(struct object *object);
+/* The `observe` of what ends. */
+uint32_t object_observe_end(struct object *object);
+/* As object_put, for callers that hold a lock: if it was the last reference, it is a chore (kernel/chores.h). */
 void object_put_later(struct object *object);
-/* Destroys this hart's objects whose last reference went under a lock; false: there are more, in the next step. */
-bool object_destroy_step(void);
 
 /* A capability to an object that the caller has a reference to. */
 struct capability capability_make(struct object *object, uint32_t rights);
 /* As capability_make, for an object that must not have been orphaned: false if its last handle has
  * just been closed by another thread. */
 bool capability_copy(struct object *object, uint32_t rights, struct capability *copy);
-/* Gives up a capability. Closing may close others (messages in an inbox hold some): those are put on
- * this hart's list of the dead and released by kernel_exit in bounded steps, never by recursion. */
+/* Gives up a capability. Closing may close others (messages in an inbox hold some): those are
+ * chores, in bounded steps, never by recursion. */
 void capability_drop(struct capability capability);
 
 /* Live objects of each type, for statistics and the tests' baselines. */

@@ -33,7 +33,7 @@ struct process {
     uint64_t ended_run_time;  /* [lock] ticks, of threads that ended */
 
     struct list_node list_link;   /* [process_list_lock] */
-    struct list_node reaper_link; /* the hart that reaps it */
+    struct list_node reaper_link; /* the chores of whoever reaps it */
     uint32_t reaper_stage;        /* reaper */
     uint32_t to_tell;     /* [lock] DYING: so many threads are to be told yet, and one more */
     uint32_t reaper_slot; /* reaper: next thread slot to look at */
@@ -60,11 +60,9 @@ status_t process_start(struct process *process, uint64_t entry, uint64_t stack,
                        struct thread **thread);
 /* Ends it; only the first end counts. No lock held. */
 void process_end(struct process *process, enum sk_exit_reason reason, int64_t code);
-/* A thread of it has ended, and runs no more. No lock held. */
+/* A thread of it has ended, and runs no more; the caller has the reference to it then. No lock held. */
 void process_thread_ended(struct process *process, struct thread *thread);
 void process_info(struct process *process, struct sk_process_info *info);
-/* Goes on with one of this hart's ending processes; false: there is more, in the next step. */
-bool process_reap_step(void);
 /* The process that was made after `before` (NULL: the first of all), dead ones included, +1; gives the reference to
  * `before` up. NULL at the end. */
 struct process *process_next(struct process *before);
@@ -72,7 +70,5 @@ struct process *process_next(struct process *before);
 /* Supplied by ipc/: ends calls that the process was serving, from thread slot *slot on; false: there are more, in
  * the next step. */
 bool call_break_step(struct process *server, uint32_t *slot);
-/* Supplied by ipc/: releases this hart's dead messages; false: there are more, in the next step. */
-bool message_release_step(void);
 
 #endif

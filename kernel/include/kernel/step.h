@@ -9,8 +9,10 @@
  *   the thread is back in its program. Interrupts, more urgent threads and equals whose turn it is come in
  *   between. Such a call always comes to its end: a kill or a suspension waits for it, so that nothing is ever
  *   left half done.
- * - What nobody waits for (closing, freeing, the end of a process) stays on a list of the hart, and is a chore of
- *   kernel_exit (sched_chore), which does a step of it at each pass.
+ * - What is let go on the way (objects, messages, frames) is put off to lists, which kernel_exit does in steps before
+ *   the thread is back in its program (kernel/chores.h).
+ * - What nobody waits for (the end of a process) stays on a list of the hart, which kernel_exit does a step of now
+ *   and then (sched_chore).
  *
  * No lock is held between two steps; what others may see then is told where the steps are. Tests:
  * tests/host/kernel/test_step.c, and tests/qemu/kernel/steps.c, which measures.
@@ -43,6 +45,12 @@ struct step {
 static inline void step_begin(void)
 {
     cpu_hart()->step_left = STEP_UNITS;
+}
+
+/* Likewise, of chores. */
+static inline void step_begin_chores(void)
+{
+    cpu_hart()->step_left = CHORE_UNITS;
 }
 
 /* Pays for the next piece, of at most STEP_UNITS; false: not in this step. */

@@ -12,6 +12,7 @@
 
 #include <arch/cpu.h>
 #include <kernel/call.h>
+#include <kernel/chores.h>
 #include <kernel/deadline.h>
 #include <kernel/step.h>
 #include <kernel/wait.h>
@@ -33,7 +34,8 @@ enum thread_state {
 /* Bits of thread.pending. */
 #define THREAD_PENDING_KILL 1u
 #define THREAD_PENDING_SUSPEND 2u
-#define THREAD_PENDING_STEP 4u /* its system call goes on: thread.step */
+#define THREAD_PENDING_STEP 4u   /* its system call goes on: thread.step */
+#define THREAD_PENDING_CHORES 8u /* it has something to do before it goes on: thread.chores */
 
 struct thread {
     struct arch_frame frame;
@@ -71,6 +73,7 @@ struct thread {
 
     struct list_node process_link; /* [process lock] */
     struct step step;              /* of the system call that it makes */
+    struct chores chores;          /* what its system call has put off */
 };
 
 extern const struct object_type thread_type;

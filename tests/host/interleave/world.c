@@ -459,6 +459,7 @@ static void finish(void)
     for (uint32_t round = 0; round < 3; round++) {
         for (uint32_t i = 0; i < hart_count; i++) {
             cpu_set_hart(&harts[i]);
+            chores_assign();
             for (uint32_t step = 0; step < 500; step++) {
                 sched_chores_step();
             }

@@ -138,6 +138,64 @@ static void test_killed_while_it_unmaps(void **state)
     user_forget(&user);
 }
 
+/* A call that closes goes on until everything is given back. */
+static struct census census_before;
+
+static void begin_close(struct user *user)
+{
+    handle_t handle;
+    census_before = census_take(user);
+    status_t status = syscall_as(user->thread, SK_SYS_memory_create, user->job_handle,
+                                 COMMITTED * PAGE_SIZE, SK_MEMORY_COMMIT);
+    assert_int_equal(status, SK_OK);
+    handle = (handle_t)value_of(user->thread, 0);
+    run(user->thread);
+    struct syscall_return result = syscall_table[SK_SYS_handle_close].handler(handle, 0, 0, 0, 0, 0,
+                                                                              0);
+    assert_int_equal(result.status, SK_OK);
+    assert_in_range(user->job->used[BUDGET_PAGES], census_before.used[BUDGET_PAGES] + 1, ~0ull);
+}
+
+static void assert_closed(struct user *user)
+{
+    assert_int_equal(user->thread->pending & THREAD_PENDING_CHORES, 0);
+    assert_int_equal(user->job->used[BUDGET_PAGES], census_before.used[BUDGET_PAGES]);
+}
+
+static void test_what_is_closed_is_given_back(void **state)
+{
+    struct user user = user_start(16);
+    begin_close(&user);
+    assert_ptr_equal(pass(), user.thread);
+    assert_closed(&user);
+    user_stop(&user);
+}
+
+/* It is the thread's affair, wherever that goes. */
+static void test_chores_go_with_their_thread(void **state)
+{
+    struct user user = user_start(16);
+    begin_close(&user);
+    struct thread *urgent = user_thread(&user, 20);
+    assert_ptr_equal(pass(), urgent);
+    assert_true(user.thread->pending & THREAD_PENDING_CHORES);
+    on_hart(1);
+    assert_ptr_equal(pass(), user.thread);
+    assert_closed(&user);
+    user_stop(&user);
+}
+
+static void test_killed_while_it_closes(void **state)
+{
+    struct user user = user_start(16);
+    begin_close(&user);
+    process_end(user.process, SK_EXIT_KILLED, 0);
+    settle();
+    assert_int_equal(user.process->state, SK_PROCESS_DEAD);
+    assert_int_equal(user.job->used[BUDGET_PAGES], 0);
+    user_forget(&user);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, census_setup, census_teardown)
 
 int main(void)
@@ -151,6 +209,9 @@ int main(void)
         TEST(test_more_urgent_threads_go_first),
         TEST(test_others_see_a_prefix),
         TEST(test_killed_while_it_unmaps),
+        TEST(test_what_is_closed_is_given_back),
+        TEST(test_chores_go_with_their_thread),
+        TEST(test_killed_while_it_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,16 +102,9 @@ static void objects_run_out_at_their_limit(void)
         handle_t end0, end1, event = make_event(); /* others are not concerned */
         test_status(sk_channel_create(job, &end0, &end1), SK_OVER_BUDGET);
         test_status(sk_handle_close(handles[--count]), SK_OK);
-        uint64_t limit = test_deadline();
-        while (job_info(job).used.objects == small.objects && sk_now() < limit) {
-            sk_thread_yield();
-        }
         test_status(sk_channel_create(job, &end0, &end1), SK_OVER_BUDGET); /* one is too few */
         close_all(handles, count);
         test_status(sk_handle_close(event), SK_OK);
-        while (job_info(job).used.objects != 0 && sk_now() < limit) {
-            sk_thread_yield();
-        }
         test_equal(job_info(job).used.objects, 0);
         test_equal(job_info(job).used.pages, 0);
         test_job_end(job);
@@ -218,10 +211,6 @@ static void charges_outlive_their_job(void)
     test_status(sk_event_signal(event), SK_OK); /* it lives */
     test_status(sk_event_create(outer, &inner), SK_OK);
     close_all((handle_t[]){inner, event, memory}, 3);
-    uint64_t limit = test_deadline();
-    while (job_info(outer).limit.objects != small.objects && sk_now() < limit) {
-        sk_thread_yield();
-    }
     struct sk_job_info info = job_info(outer);
     test_check(memcmp(&info.limit, &small, sizeof small) == 0);
     test_job_end(outer);
@@ -244,12 +233,106 @@ static void shared_memory_outlives_its_job(void)
     test_check(bytes[0] == 1 && bytes[SK_PAGE_SIZE] == 2);
     must(sk_memory_unmap(sk_self_process, (uintptr_t)bytes, 4 * (uint64_t)SK_PAGE_SIZE));
     must(sk_handle_close(memory));
-    uint64_t limit = test_deadline();
-    while (job_info(outer).limit.pages != small.pages && sk_now() < limit) {
-        sk_thread_yield();
-    }
     test_equal(job_info(outer).limit.pages, small.pages);
     test_job_end(outer);
+}
+
+/*
+ * What was closed is there for the next request, however much it was.
+ */
+
+static void closed_memory_is_there_at_once(void)
+{
+    enum { PAGES = 2000, TABLES = 8 };
+    handle_t job = test_job_with((struct sk_budget){.pages = PAGES + TABLES, .objects = 4}), memory;
+    for (uint32_t round = 0; round < 10; round++) {
+        must(sk_memory_create(job, PAGES * SK_PAGE_SIZE, SK_MEMORY_COMMIT, &memory));
+        if (round % 2 == 1) { /* the mapping is the last reference */
+            uint64_t address = map_memory(memory, PAGES, SK_PROT_READ);
+            must(sk_handle_close(memory));
+            must(sk_memory_unmap(sk_self_process, address, PAGES * SK_PAGE_SIZE));
+        } else {
+            must(sk_handle_close(memory));
+        }
+        test_equal(job_info(job).used.pages, 0);
+    }
+    test_job_end(job);
+}
+
+/* Child: fills two inboxes again and again, with all the messages and handles that its job may have. */
+int mode_spend_messages(int argc, char **argv)
+{
+    static char text[600];
+    for (uint32_t round = 0; round < 30; round++) {
+        handle_t ends[2], event;
+        if (sk_channel_create(sk_self_job, &ends[0], &ends[1]) != SK_OK) {
+            return 1;
+        }
+        for (uint32_t i = 0; i < SK_INBOX_MESSAGES_MAX; i++) {
+            struct sk_out out = sk_out_bytes(text, sizeof text);
+            out.handles = &event;
+            out.handle_count = 1;
+            if (sk_event_create(sk_self_job, &event) != SK_OK ||
+                sk_channel_send(ends[0], &out) != SK_OK) {
+                return 2;
+            }
+        }
+        if (sk_handle_close(ends[round % 2]) != SK_OK ||
+            sk_handle_close(ends[1 - round % 2]) != SK_OK) {
+            return 3;
+        }
+    }
+    return 0;
+}
+
+static void closed_messages_are_there_at_once(void)
+{
+    handle_t job = test_job_with((struct sk_budget){.pages = 300,
+                                                    .objects = 100,
+                                                    .handles = 90,
+                                                    .messages = SK_INBOX_MESSAGES_MAX + 1,
+                                                    .threads = 2});
+    struct sk_child child = self_spawn(job, "spend-messages", NULL, SK_HANDLE_NONE);
+    test_equal(test_child_end(&child).exit_code, 0);
+    test_job_end(job);
+}
+
+static void end_at_once(void *argument) {}
+
+/* Child: one thread after the other, of the two that its job may have. */
+int mode_spend_thread(int argc, char **argv)
+{
+    for (uint32_t round = 0; round < 300; round++) {
+        struct sk_thread thread;
+        if (sk_thread_start(&thread, end_at_once, NULL, 0, 1) != SK_OK ||
+            sk_thread_join(&thread, SK_DEADLINE_NEVER) != SK_OK) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whoever learns of an end finds given back what it cost, by whichever hart it was told. */
+static void the_ended_are_gone(void)
+{
+    handle_t job = test_job_with((struct sk_budget){
+        .pages = 300, .objects = 100, .handles = 64, .messages = 8, .threads = 2});
+    struct sk_child child = self_spawn(job, "spend-thread", NULL, SK_HANDLE_NONE);
+    test_equal(test_child_end(&child).exit_code, 0);
+    struct sk_budget budget = job_info(job).limit;
+    budget.objects--;
+    for (uint32_t round = 0; round < 10; round++) {
+        handle_t inner;
+        must(sk_job_create(job, &budget, &inner)); /* all that there is */
+        child = self_spawn(inner, "spend-handles", NULL, SK_HANDLE_NONE);
+        test_equal(test_child_end(&child).exit_code, 64 - 4);
+        test_job_end(inner);
+        struct sk_job_info info = job_info(job);
+        test_equal(info.used.objects, 0);
+        test_equal(info.used.pages, 0);
+        test_equal(info.limit.objects, 100);
+    }
+    test_job_end(job);
 }
 
 static void a_killed_job_is_closed_to_all(void)
@@ -306,6 +389,9 @@ void test_budgets(void)
     self_case("budget: threads run out at their limit", threads_run_out_at_their_limit);
     self_case("budget: charges outlive their job", charges_outlive_their_job);
     self_case("budget: shared memory outlives its job", shared_memory_outlives_its_job);
+    self_case("budget: closed memory is there at once", closed_memory_is_there_at_once);
+    self_case("budget: closed messages are there at once", closed_messages_are_there_at_once);
+    self_case("budget: who has ended costs nothing any more", the_ended_are_gone);
     self_case("budget: a killed job is closed to all", a_killed_job_is_closed_to_all);
     self_case("budget: killing an ancestor kills the tree", a_tree_is_killed);
 }

@@ -26,6 +26,8 @@ int mode_share(int argc, char **argv);
 int mode_touch(int argc, char **argv);
 int mode_spend_handles(int argc, char **argv);
 int mode_spend_threads(int argc, char **argv);
+int mode_spend_thread(int argc, char **argv);
+int mode_spend_messages(int argc, char **argv);
 int mode_floats(int argc, char **argv);
 int mode_futex(int argc, char **argv);
 int mode_quit(int argc, char **argv);

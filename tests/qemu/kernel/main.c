@@ -10,6 +10,8 @@ static const struct self_mode modes[] = {
     {"touch", mode_touch},
     {"spend-handles", mode_spend_handles},
     {"spend-threads", mode_spend_threads},
+    {"spend-thread", mode_spend_thread},
+    {"spend-messages", mode_spend_messages},
     {"floats", mode_floats},
     {"futex", mode_futex},
     {"idle", mode_idle},

@@ -52,16 +52,6 @@ static void it_reads_as_zeroes(void)
     }
 }
 
-/* What was closed is given back in steps. */
-static void all_pages_come_back(handle_t job)
-{
-    uint64_t limit = test_deadline();
-    while (job_info(job).used.pages > 0 && sk_now() < limit) {
-        sk_sleep(100 * SK_US);
-    }
-    test_equal(job_info(job).used.pages, 0);
-}
-
 static void pages_are_charged_when_touched(void)
 {
     handle_t job = test_job_with((struct sk_budget){.pages = 100, .objects = 4}), memory;
@@ -78,15 +68,15 @@ static void pages_are_charged_when_touched(void)
     test_check(job_info(job).used.pages - before >= 10);
     unmap(address, 50);
     test_status(sk_handle_close(memory), SK_OK);
-    all_pages_come_back(job);
+    test_equal(job_info(job).used.pages, 0);
 
     must(sk_memory_create(job, 50 * SK_PAGE_SIZE, SK_MEMORY_COMMIT, &memory));
     test_equal(memory_info(memory).committed_pages, 50);
     test_status(sk_handle_close(memory), SK_OK);
-    all_pages_come_back(job);
+    test_equal(job_info(job).used.pages, 0);
     test_status(sk_memory_create(job, 101 * SK_PAGE_SIZE, SK_MEMORY_COMMIT, &memory),
                 SK_OVER_BUDGET);
-    all_pages_come_back(job);
+    test_equal(job_info(job).used.pages, 0);
     test_equal(job_info(job).used.objects, 0);
     test_job_end(job);
 }
