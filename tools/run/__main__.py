@@ -79,8 +79,8 @@ def make_parser(command):
                                  "80 minutes); what has passed with the same sources is not repeated, so "
                                  "the command may be ended and given again")
         parser.add_argument("--coverage", action="store_true",
-                            help="run the native test programs and print, for each file of kernel/ and ipc/, "
-                                 "the lines that they ran and those that they did not")
+                            help="run the native test programs and the suites kernel, ipc, system and hostile, and "
+                                 "print, for each file of kernel/ and ipc/, the lines that none of them ran")
         parser.add_argument("--fresh", action="store_true",
                             help="with --long: repeat what has passed, too")
         parser.add_argument("suites", nargs="*", metavar="SUITE",

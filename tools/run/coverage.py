@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""./run test --coverage: which lines of kernel/ and ipc/ the host tests run.
+"""./run test --coverage: which lines of kernel/ and ipc/ the host and guest tests run.
 
-A build directory of its own, without sanitizers; every native test program runs once; gcov counts. What only the guest
-runs (arch/riscv64, what boots) is not in it.
+Host: a build directory of its own, without sanitizers; every native test program runs once; gcov counts. Guest: some
+suites run in build/ as they always do, and a QEMU plugin (tools/ranlines) notes the instructions of the kernel that
+they run; the kernel's line table says whose they are. That kernel is optimized, so a line of the guest's counts when
+any of its instructions ran. Which lines there are the native compiler says, where it compiles the file.
 """
 import collections
 import glob
 import json
 import os
+import re
+import struct
 import subprocess
+import tempfile
 
 import build
+import packages
+import suites
 from common import FAILED, ROOT, Stop, say
 
 # The kernel that is linked into tests, and the files of it that some tests compile themselves.
@@ -19,6 +26,8 @@ OTHER_KERNEL = ("race",)  # has one of its own, for the thread sanitizer
 FOLDERS = ("kernel/", "ipc/")
 # Started by the entry code of a real machine; the host boots by itself.
 GUEST_ONLY = ("kernel/boot.c", "kernel/boot_init.c")
+GUEST_SUITES = ("kernel", "ipc", "system", "hostile")
+PF_X = 1
 
 
 def recorded(folder):
@@ -74,24 +83,113 @@ def spans(numbers):
     return " ".join(out)
 
 
+# --- The guest ---
+
+def kernel_text():
+    """(address, bytes) of the kernel's instructions."""
+    with open(build.path(build.GUEST, "skerry.elf"), "rb") as f:
+        elf = f.read()
+    at, = struct.unpack_from("<Q", elf, 32)
+    size, count = struct.unpack_from("<HH", elf, 54)
+    for i in range(count):
+        kind, flags, _, address, _, _, length = struct.unpack_from("<IIQQQQQ", elf, at + i * size)
+        if kind == 1 and flags & PF_X:
+            return address, (length + 15) & ~15
+    raise Stop("build/skerry.elf has no instructions")
+
+
+def run_guests(folder):
+    """Runs the suites; what their guests ran of the kernel is left in `folder`. The suites that failed."""
+    base, size = kernel_text()
+    plugin = build.path(build.GUEST, "tools", "ranlines", "libranlines.so")
+    os.environ["SKERRY_COVERAGE"] = folder
+    os.environ["SKERRY_COVERAGE_PLUGIN"] = "%s,base=%x,size=%x" % (plugin, base, size)
+    try:
+        return [suite for suite in GUEST_SUITES if not run_suite(suite)]
+    finally:
+        del os.environ["SKERRY_COVERAGE_PLUGIN"]
+
+
+def run_suite(suite):
+    say("suite %s, its guests watched" % suite)
+    return not suites.run_meson(build.GUEST, suite, None).failed
+
+
+def instructions_run(folder):
+    """A set of addresses, and how many guests it is of."""
+    base, size = kernel_text()
+    together, guests = bytearray(size // 16), 0
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as f:
+            bits = f.read()
+        together = bytearray(a | b for a, b in zip(together, bits))
+        guests += 1
+    return {base + (i * 8 + bit) * 2 for i, byte in enumerate(together) if byte for bit in range(8)
+            if byte >> bit & 1}, guests
+
+
+def line_table():
+    """[(address, file, line or None)] of kernel/ and ipc/, and what lies between; by address."""
+    shown = subprocess.run([packages.cross_prefix() + "objdump", "--dwarf=decodedline",
+                            build.path(build.GUEST, "skerry.elf")], capture_output=True, text=True, check=True).stdout
+    rows, path = [], None
+    for line in shown.splitlines():
+        head = re.fullmatch(r"(\S+):(?:\[\+\+\])?", line)
+        row = re.match(r"\S+\s+(\d+|-)\s+0x([0-9a-f]+)", line)
+        if head:
+            path = os.path.normpath(head[1]).lstrip("./")
+        elif row:
+            rows.append((int(row[2], 16), path, int(row[1]) if row[1] != "-" else None))
+    return sorted(rows, key=lambda r: r[0])
+
+
+def guest_lines(ran):
+    """{source: {line: it was run}} of the guest's kernel."""
+    rows = line_table()
+    lines = collections.defaultdict(dict)
+    end = 0
+    for i in range(len(rows) - 1, -1, -1):
+        address, path, number = rows[i]
+        if i + 1 < len(rows) and rows[i + 1][0] > address:
+            end = rows[i + 1][0]
+        if number is None or path is None or not path.startswith(FOLDERS) or not path.endswith(".c"):
+            continue
+        was_run = any(at in ran for at in range(address, end, 2))
+        lines[path][number] = lines[path].get(number, False) or was_run
+    return lines
+
+
+# --- Together ---
+
+def show(host, guest):
+    """The table, and the sum of what was run by either."""
+    print("%-24s %6s %6s %6s %9s %6s  lines that no test runs" % ("file", "lines", "host", "guest", "together", ""))
+    sums = [0, 0, 0, 0]
+    for path in sorted(set(host) | {p for p in guest if p in GUEST_ONLY}):
+        by_guest = {n for n, was_run in guest.get(path, {}).items() if was_run}
+        known = set(guest[path]) if path in GUEST_ONLY else set(host[path])
+        by_host = {n for n in known if host.get(path, {}).get(n, 0) > 0} if path not in GUEST_ONLY else set()
+        by_guest &= known
+        row = [len(known), len(by_host), len(by_guest), len(by_host | by_guest)]
+        sums = [a + b for a, b in zip(sums, row)]
+        print("%-24s %6d %6d %6d %9d %5.1f%%  %s" % (path, *row, 100 * row[3] / max(row[0], 1),
+                                                     spans(known - by_host - by_guest)))
+    print("%-24s %6d %6d %6d %9d %5.1f%%  (host alone %.1f%%, guest alone %.1f%%)" % (
+        "kernel/ and ipc/", *sums, *(100 * n / sums[0] for n in (sums[3], sums[1], sums[2]))))
+
+
 def main(options):
     folder = build.COVERAGE
-    build.build(options.offline, [folder])
+    build.build(options.offline, [folder, build.GUEST])
     for old in recorded(folder):
         os.unlink(old)
     programs = test_programs(folder)
     failed = run_programs(programs, folder)
+    with tempfile.TemporaryDirectory() as guests:
+        failed += run_guests(guests)
+        ran, count = instructions_run(guests)
+    show(count_lines(folder), guest_lines(ran))
+    print("by %d native test programs, and %d guests of the suites %s" % (len(programs), count, ", ".join(GUEST_SUITES)))
     if failed:
-        say("failed, so what follows is less than it could be: %s" % ", ".join(failed))
-    lines = count_lines(folder)
-    print("%-24s %7s %7s %6s  lines that no host test runs" % ("file", "lines", "run", ""))
-    total = run = 0
-    for path in sorted(lines):
-        missed = [n for n, times in lines[path].items() if times == 0]
-        count = len(lines[path])
-        note = "only the guest boots" if path in GUEST_ONLY else spans(missed)
-        print("%-24s %7d %7d %5.1f%%  %s" % (path, count, count - len(missed), 100 * (1 - len(missed) / count), note))
-        if path not in GUEST_ONLY:
-            total, run = total + count, run + count - len(missed)
-    print("%-24s %7d %7d %5.1f%%  by %d test programs" % ("kernel/ and ipc/", total, run, 100 * run / total, len(programs)))
+        say("failed, so that is less than it could be: %s" % ", ".join(failed))
     return FAILED if failed else 0

@@ -6,6 +6,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import uuid
 
 from board import Board, DEFAULT
 from common import Stop, USAGE
@@ -40,9 +41,17 @@ def command(image, bootfs, smp=1, mem="128M", net="none", port=None, append="", 
     elif net != "none":
         args += machine.nic_words(net)
     try:
-        return args + shlex.split(extra)
+        return args + coverage_words() + shlex.split(extra)
     except ValueError as error:
         raise Stop("--qemu: %s" % error, USAGE)
+
+
+def coverage_words():
+    """./run test --coverage says in the environment where each guest leaves what it ran of the kernel (coverage.py)."""
+    plugin, folder = os.environ.get("SKERRY_COVERAGE_PLUGIN"), os.environ.get("SKERRY_COVERAGE")
+    if not plugin:
+        return []
+    return ["-plugin", "%s,out=%s" % (plugin, os.path.join(folder, uuid.uuid4().hex))]
 
 
 def die_with_parent():
