@@ -13,7 +13,8 @@
 
 #include "net_world.h"
 
-#define REST_SECONDS 400u /* the longest that lwIP keeps anything */
+#define REST_LOOKS                                                                                 \
+    400u /* at each of lwIP's timers: longer than it keeps anything but connections */
 
 int service_main(int argc, char **argv);
 
@@ -156,16 +157,16 @@ static void abort_connections(void)
 
 static void rest(void)
 {
-    uint32_t seconds = 0;
+    uint32_t looks = 0;
     bool driver;
     program_forget_all();
-    abort_connections();
     driver_new_input();
     do {
+        abort_connections(); /* what is under way to ourselves may make others yet */
         driver = driver_settle();
         double_run();
         double_advance(1000000000, true);
-    } while ((!driver || !all_is_back() || lwip_has_more() < KINDS) && seconds++ < REST_SECONDS);
+    } while ((!driver || !all_is_back() || lwip_has_more() < KINDS) && looks++ < REST_LOOKS);
     if (!driver) {
         double_broke("there is no driver any more");
     }
