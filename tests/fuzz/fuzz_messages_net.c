@@ -13,8 +13,7 @@
 
 #include "net_world.h"
 
-#define REST_LOOKS                                                                                 \
-    400u /* at each of lwIP's timers: longer than it keeps anything but connections */
+#define REST_LOOKS 400u /* at each of lwIP's timers: it keeps nothing that long, but connections */
 
 int service_main(int argc, char **argv);
 
