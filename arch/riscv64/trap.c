@@ -9,6 +9,7 @@
 #include "internal.h"
 
 #include <arch/irq.h>
+#include <arch_impl/offsets.h>
 #include <kernel/hart.h>
 #include <kernel/log.h>
 #include <kernel/panic.h>
@@ -92,6 +93,13 @@ void trap_from_user(struct thread *thread, uint64_t cause, uint64_t value)
     trap_user_fault(thread, words_of(cause), value);
 }
 
+/* The unmapped lower half of this hart's slot: a store there comes from a stack that was too small. */
+static bool is_stack_overflow(uint64_t va)
+{
+    uint64_t top = cpu_hart()->stack_top;
+    return va - (top - STACK_SLOT_BYTES) < STACK_SLOT_BYTES - STACK_BYTES;
+}
+
 _Noreturn void trap_from_kernel(const struct kernel_trap *trap, uint64_t cause, uint64_t value)
 {
     static const char names[31][4] = {
@@ -104,5 +112,7 @@ _Noreturn void trap_from_kernel(const struct kernel_trap *trap, uint64_t cause, 
     for (uint32_t i = 0; i < 31; i++) {
         log_printf("%3s %016lx%s", names[i], trap->x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
     }
-    panic("%s in the kernel: pc %lx, value %lx", words_of(cause), trap->pc, value);
+    bool overflow = cause == CAUSE_STORE_PAGE_FAULT && is_stack_overflow(value);
+    panic("%s in the kernel: pc %lx, value %lx", overflow ? "stack overflow" : words_of(cause),
+          trap->pc, value);
 }

@@ -1,15 +1,30 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Runs one guest test: boots, passes the guest's TAP on, and judges the boot itself as one more case.
 
-The last case fails on a panic, a hang, a missing or wrong plan, or a bad power-off status,
+The last case fails on a panic, a hang, a missing or wrong plan, a bad power-off status, or a kernel address on the console,
 so that a guest that dies early can never look like one that passed.
 """
 import argparse
+import re
 import sys
 
 import tap
 from board import DEFAULT
 from guest import Guest, GuestError, PANIC
+
+
+# An address of the kernel's half, but for the numbers near zero below it, which are small negative ones.
+KERNEL_ADDRESS = re.compile(r"\b(?:0x)?(ffffff[c-f][0-9a-f]{9})\b")
+KERNEL_END = 0xffffffffc0000000
+# What programs try in vain: an address of the kernel's half that is named by its start alone, and OpenSBI's own
+# line of its memory.
+TRIED = {0xffffffc000000000}
+
+
+def shows_kernel_address(text):
+    """A report of a fault shows a program's registers: none of them, nor any line else, tells where the kernel is."""
+    found = {int(match, 16) for match in KERNEL_ADDRESS.findall(text)}
+    return any(address < KERNEL_END for address in found - TRIED)
 
 
 class Report:
@@ -20,12 +35,15 @@ class Report:
         self.planned = None
         self.cases = 0
         self.panic = None
+        self.leak = None
 
     def line(self, text):
         case = tap.parse_case(text)
         plan = tap.parse_plan(text)
         if PANIC in text and self.panic is None:
             self.panic = text
+        if self.panic is None and self.leak is None and shows_kernel_address(text):
+            self.leak = text
         if case:
             self.cases += 1
             verdict, name, reason = case
@@ -42,6 +60,8 @@ class Report:
         """Why the boot as a whole failed, or None."""
         if self.panic:
             return self.panic
+        if self.leak:
+            return "a kernel address is shown: " + self.leak
         if self.planned is None:
             return "the guest printed no plan"
         if self.planned != self.cases:

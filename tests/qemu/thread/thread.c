@@ -3,6 +3,7 @@
  * Tests of threads, mutexes, conditions and libc's own locks, on one and several harts.
  */
 #include <errno.h>
+#include <fenv.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,54 @@ static void fpu_state_is_each_threads_own(void)
     test_equal(bad_sums, 0);
 }
 
+static _Atomic uint64_t left_over; /* bits that a new thread found in its registers */
+static uint8_t raw_stack[16384] __attribute__((aligned(16)));
+
+/* The first instruction of a thread that no library has touched: what is no argument of its own is zero. */
+static void raw_entry(uint64_t argument, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
+                      uint64_t a5, uint64_t a6, uint64_t a7, double f0, double f1, double f2,
+                      double f3, double f4, double f5, double f6, double f7)
+{
+    const double floats[] = {f0, f1, f2, f3, f4, f5, f6, f7};
+    uint64_t found = a1 | a2 | a3 | a4 | a5 | a6 | a7;
+    for (size_t i = 0; i < sizeof floats / sizeof floats[0]; i++) {
+        uint64_t bits;
+        memcpy(&bits, &floats[i], sizeof bits);
+        found |= bits;
+    }
+    found |= (uint64_t)fetestexcept(FE_ALL_EXCEPT) | (uint64_t)fegetround();
+    left_over |= found | (argument ^ 0x1234);
+    sk_thread_exit();
+}
+
+/* Leaves something in every register and flag that raw_entry looks at. */
+static void fill_registers(void *argument)
+{
+    use_fpu(argument);
+    fesetround(FE_UPWARD);
+    feraiseexcept(FE_INEXACT | FE_DIVBYZERO);
+    sk_thread_yield();
+}
+
+/* On each hart after threads that have used everything. */
+static void a_new_threads_registers_are_zero(void)
+{
+    left_over = 0;
+    for (int round = 0; round < 8; round++) {
+        handle_t thread = SK_HANDLE_NONE;
+        uint64_t observed;
+        run_threads(fill_registers, SK_PRIORITY_DEFAULT);
+        test_status(sk_thread_create(sk_self_process, (uint64_t)(uintptr_t)raw_entry,
+                                     (uint64_t)(uintptr_t)(raw_stack + sizeof raw_stack), 0x1234,
+                                     SK_PRIORITY_DEFAULT, &thread),
+                    SK_OK);
+        test_status(sk_object_wait(thread, SK_SIGNAL_TERMINATED, test_deadline(), &observed),
+                    SK_OK);
+        sk_handle_close(thread);
+    }
+    test_equal(left_over, 0);
+}
+
 static void do_nothing(void *argument) {}
 
 static void a_thousand_threads_leave_nothing(void)
@@ -217,6 +266,7 @@ int main(void)
     test_case("locals are each thread's own", locals_are_each_threads_own);
     test_case("malloc serves all threads", malloc_serves_all_threads);
     test_case("floating point state is each thread's own", fpu_state_is_each_threads_own);
+    test_case("a new thread's registers are zero", a_new_threads_registers_are_zero);
     test_case("1,000 threads leave nothing", a_thousand_threads_leave_nothing);
     test_case("a join times out", a_join_times_out);
     test_case("a higher priority is refused", a_higher_priority_is_refused);
