@@ -268,10 +268,8 @@ static void job_init(struct job *job, struct job *parent, const uint64_t limit[B
     list_init(&job->search.reached);
     list_init(&job->end_link);
     job->parent = parent;
-    job->own_faults = (struct log_share){0};
-    job->faults = parent == NULL           ? NULL
-                  : parent->faults != NULL ? parent->faults
-                                           : &job->own_faults;
+    job->own_log = (struct log_use){0};
+    job->log = parent == NULL ? NULL : parent->log != NULL ? parent->log : &job->own_log;
     list_init(&job->sibling);
     list_init(&job->children);
     job->depth = parent == NULL ? 0 : parent->depth + 1;

@@ -21,9 +21,11 @@
 #include <kernel/sched.h>
 
 #define RING_BYTES 16384u /* power of two; boot and a crash report or two */
-#define REPORTS_BURST 8u
-#define REPORT_NS UINT64_C(1000000000)
-#define LINE_BYTES 256u /* of one log_printf; the rest is cut */
+#define LINE_BYTES 256u   /* of one log_printf; the rest is cut */
+
+const struct log_limit log_reports = {8 * LOG_REPORT_NS, 8 * LOG_REPORT_NS, "faults"};
+const struct log_limit log_writes = {RING_BYTES / 2 * LOG_BYTE_NS, RING_BYTES / 4 * LOG_BYTE_NS,
+                                     "lines for the log"};
 
 static struct spinlock log_lock = SPINLOCK_INIT(LOCK_LOG);
 static char ring[RING_BYTES]; /* [log_lock] */
@@ -66,7 +68,8 @@ void log_printf(const char *format, ...)
     }
 }
 
-bool log_admits(struct log_share *share, const char *name, uint64_t now_ns)
+bool log_admits(struct log_share *share, const struct log_limit *limit, uint64_t cost_ns,
+                const char *name, uint64_t now_ns)
 {
     if (share == NULL) {
         return true;
@@ -74,16 +77,16 @@ bool log_admits(struct log_share *share, const char *name, uint64_t now_ns)
     lock_acquire(&log_lock);
     uint64_t before = share->left_out;
     uint64_t used_ns = share->spent_ns > now_ns ? share->spent_ns - now_ns : 0;
-    bool admitted = used_ns + REPORT_NS <= REPORTS_BURST * REPORT_NS;
+    bool admitted = used_ns + cost_ns <= (before == 0 ? limit->burst_ns : limit->resume_ns);
     if (admitted) {
-        share->spent_ns = now_ns + used_ns + REPORT_NS;
+        share->spent_ns = now_ns + used_ns + cost_ns;
     }
     share->left_out = admitted ? 0 : before + 1;
     lock_release(&log_lock);
     if (admitted && before != 0) {
-        log_printf("%s: %lu more like this\n", name, before);
+        log_printf("%s: %lu more %s\n", name, before, limit->words);
     } else if (!admitted && before == 0) {
-        log_printf("%s: too many faults, more like this are left out\n", name);
+        log_printf("%s: too many %s, more are left out\n", name, limit->words);
     }
     return admitted;
 }

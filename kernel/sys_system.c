@@ -241,7 +241,9 @@ status_t sys_log_write(struct thread *self, struct capability log, vaddr_t text,
         return SK_INVALID_ARGS;
     }
     status_t status = space_copy_in(&self->process->space, buffer, text, length);
-    if (status == SK_OK) {
+    struct log_use *use = self->process->job->log;
+    if (status == SK_OK && log_admits(use != NULL ? &use->writes : NULL, &log_writes,
+                                      length * LOG_BYTE_NS, self->process->name, clock_now_ns())) {
         log_append(buffer, length);
     }
     return status;

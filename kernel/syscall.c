@@ -78,7 +78,9 @@ static void fault_end(struct thread *thread, enum sk_exit_reason reason, const c
                       uint64_t value)
 {
     struct process *process = thread->process;
-    if (log_admits(process->job->faults, process->name, clock_now_ns())) {
+    struct log_use *log = process->job->log;
+    if (log_admits(log != NULL ? &log->reports : NULL, &log_reports, LOG_REPORT_NS, process->name,
+                   clock_now_ns())) {
         fault_report(thread, cause, value);
     }
     process_end(process, reason, -1);

@@ -52,9 +52,9 @@ struct job {
     struct job_search search;
     struct job *heir;   /* [budget_lock] not NULL once ended: charges go there; +1 */
     struct job *parent; /* [job_tree_lock] +1; NULL for the root */
-    struct log_share own_faults;
-    struct log_share
-        *faults; /* [I] that of the ancestor below the root, or its own; NULL for the root */
+    struct log_use own_log;
+    struct log_use
+        *log; /* [I] that of the ancestor below the root, or its own; NULL for the root */
     struct list_node end_link;  /* the chores of whoever ended it; +1 */
     struct list_node sibling;   /* [job_tree_lock] */
     struct list_node children;  /* [job_tree_lock] */

@@ -12,18 +12,38 @@
 
 struct object;
 
-/* How many reports of faults there may be of a program and all that it has started: some at once, then one a second.
- * All zero at the start. */
+/* What a program, with all that it has started, has used of the log, in each of two ways. All zero at the start. */
 struct log_share {
-    uint64_t spent_ns; /* [log_lock] when all that were used will have come back */
-    uint64_t left_out; /* [log_lock] reports since the last that was admitted */
+    uint64_t spent_ns; /* [log_lock] when all that was used will have come back */
+    uint64_t left_out; /* [log_lock] since the last that was admitted */
 };
+
+struct log_use {
+    struct log_share reports, writes;
+};
+
+/* How much that may be: so much at once, and then as much as time brings back. */
+struct log_limit {
+    uint64_t burst_ns;
+    uint64_t
+        resume_ns; /* once something was left out, nothing is admitted that makes it more than this */
+    const char *words; /* what is left out */
+};
+
+/* Reports of faults: eight at once, then one a second. */
+#define LOG_REPORT_NS UINT64_C(1000000000)
+extern const struct log_limit log_reports;
+/* Bytes of programs: half of the ring at once, then 4 KiB a second, less than a serial port takes; having
+ * left something out, it rests for a second, so that there is not a line about that for every line. */
+#define LOG_BYTE_NS (UINT64_C(1000000000) / 4096)
+extern const struct log_limit log_writes;
 
 void log_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_append(const char *text, size_t length);
-/* Whether there may be one more report, about `name`; NULL: always. Says in one line when the first is left out, and
- * how many were when the next is not. */
-bool log_admits(struct log_share *share, const char *name, uint64_t now_ns);
+/* Whether there may be one more, which costs so much, by or about `name`; no share: always. Says in one line when the
+ * first is left out, and how many were when the next is not. */
+bool log_admits(struct log_share *share, const struct log_limit *limit, uint64_t cost_ns,
+                const char *name, uint64_t now_ns);
 /* Copies from `position` on; returns the bytes copied, *next tells where to go on. */
 size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
 /* From now on only the ring; `arrival` (an event, reference moved in) is signalled when it grows.

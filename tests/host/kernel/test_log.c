@@ -118,7 +118,7 @@ static uint32_t admitted_of(struct log_share *share, uint32_t reports, uint64_t 
 {
     uint32_t admitted = 0;
     for (uint32_t i = 0; i < reports; i++) {
-        admitted += log_admits(share, "bad", now_ns);
+        admitted += log_admits(share, &log_reports, LOG_REPORT_NS, "bad", now_ns);
     }
     return admitted;
 }
@@ -129,16 +129,34 @@ static void a_flood_of_faults_is_left_out_and_counted(void **state)
     struct log_share share = {0}, other = {0};
     printed_length = 0;
     assert_int_equal(admitted_of(&share, 1000, 5 * second), 8);
-    assert_true(said("bad: too many faults, more like this are left out\n"));
-    assert_int_equal(printed_length, strlen("bad: too many faults, more like this are left out\n"));
+    assert_true(said("bad: too many faults, more are left out\n"));
+    assert_int_equal(printed_length, strlen("bad: too many faults, more are left out\n"));
     printed_length = 0;
     assert_int_equal(admitted_of(&share, 10, 6 * second - 1), 0);
     assert_int_equal(admitted_of(&share, 1, 6 * second), 1);
-    assert_true(said("bad: 1002 more like this\n"));
+    assert_true(said("bad: 1002 more faults\n"));
     /* Never more at once, however long it was quiet; another one has its own; the root has no limit. */
     assert_int_equal(admitted_of(&share, 1000, 1000000 * second), 8);
     assert_int_equal(admitted_of(&other, 1, 1000000 * second), 1);
     assert_int_equal(admitted_of(NULL, 100, 0), 100);
+}
+
+/* Bytes of programs: when some were left out it rests, so that there is no line about that for every line. */
+static void a_flood_of_lines_rests(void **state)
+{
+    const uint64_t second = 1000000000, line = 64 * LOG_BYTE_NS;
+    struct log_share share = {0};
+    uint32_t admitted = 0;
+    printed_length = 0;
+    for (int i = 0; i < 1000; i++) {
+        admitted += log_admits(&share, &log_writes, line, "loud", second);
+    }
+    assert_int_equal(admitted, RING / 2 / 64);
+    assert_true(said("loud: too many lines for the log, more are left out\n"));
+    assert_false(log_admits(&share, &log_writes, line, "loud", 2 * second));
+    assert_true(log_admits(&share, &log_writes, line, "loud", 2 * second + 2 * line));
+    assert_true(said("loud: 873 more lines for the log\n"));
+    assert_true(log_admits(&share, &log_writes, line, "loud", 2 * second + 2 * line));
 }
 
 static void a_console_takes_over_and_is_told_later(void **state)
@@ -188,6 +206,7 @@ int main(void)
         cmocka_unit_test(cuts_a_line_that_is_too_long),
         cmocka_unit_test(skips_what_the_ring_lost),
         cmocka_unit_test(a_flood_of_faults_is_left_out_and_counted),
+        cmocka_unit_test(a_flood_of_lines_rests),
         cmocka_unit_test(a_console_takes_over_and_is_told_later),
         cmocka_unit_test(a_panic_prints_whoever_has_the_console),
     };

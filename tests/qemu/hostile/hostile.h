@@ -26,6 +26,7 @@ _Noreturn void hostile_broke(int line);
 int mode_exhaust(int argc, char **argv);
 int mode_fork_bomb(int argc, char **argv);
 int mode_hog(int argc, char **argv);
+int mode_flood(int argc, char **argv);
 /* messages.c */
 int mode_stuff(int argc, char **argv);
 int mode_cycles(int argc, char **argv);

@@ -21,13 +21,11 @@
 #define FUZZ_LIFE SK_SECOND
 
 static const struct self_mode modes[] = {
-    {"exhaust", mode_exhaust}, {"fork-bomb", mode_fork_bomb},
-    {"hog", mode_hog},         {"stuff", mode_stuff},
-    {"cycles", mode_cycles},   {"deaf", mode_deaf},
-    {"die", mode_die},         {"malformed", mode_malformed},
-    {"connect", mode_connect}, {"slow", mode_slow},
-    {"storm", mode_storm},     {"ring", mode_ring},
-    {"reach", mode_reach},     {"elf", mode_elf},
+    {"exhaust", mode_exhaust}, {"fork-bomb", mode_fork_bomb}, {"hog", mode_hog},
+    {"stuff", mode_stuff},     {"cycles", mode_cycles},       {"deaf", mode_deaf},
+    {"die", mode_die},         {"malformed", mode_malformed}, {"connect", mode_connect},
+    {"slow", mode_slow},       {"storm", mode_storm},         {"ring", mode_ring},
+    {"flood", mode_flood},     {"reach", mode_reach},         {"elf", mode_elf},
     {"fuzz", mode_fuzz},
 };
 
@@ -55,6 +53,7 @@ static const struct attack attacks[] = {
     {"a hog at the lowest priority", "hog", "1", 1},
     {"a hog in between", "hog", "8", 8},
     {"a hog at the highest priority it may have", "hog", "16", 16},
+    {"a flood of the log", "flood", NULL},
     {"deaf clients", "deaf", NULL, .again = true},
     {"clients that die at each step", "die", NULL, .again = true},
     {"malformed requests", "malformed", "3"},
@@ -101,11 +100,16 @@ static bool hostile_start(const struct attack *attack, const char *argument, han
     if (!test_status(sk_delegate("hostile", job, &init), SK_OK)) {
         return false;
     }
-    struct sk_spawn_handle handles[] = {
+    struct sk_spawn_handle handles[3] = {
         {"init", init},
         {"bootfs", duplicate(bootfs, rights_of(bootfs))},
     };
-    struct self_start start = {job, attack->mode, argument, attack->priority, handles, 2};
+    size_t count = 2;
+    if (strcmp(attack->mode, "flood") == 0) {
+        handle_t log = sk_boot_handle("log");
+        handles[count++] = (struct sk_spawn_handle){"log", duplicate(log, rights_of(log))};
+    }
+    struct self_start start = {job, attack->mode, argument, attack->priority, handles, count};
     return test_status(self_start(&start, child), SK_OK);
 }
 

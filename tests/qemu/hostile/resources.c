@@ -224,3 +224,13 @@ int mode_hog(int argc, char **argv)
     spin(NULL);
     return 0;
 }
+
+/* Writes into the kernel log, and so to the console, as fast as it can. */
+int mode_flood(int argc, char **argv)
+{
+    static const char line[] = "# a line of a flood\n";
+    handle_t log = sk_boot_handle("log");
+    for (;;) {
+        insist(sk_log_write(log, line, sizeof line - 1) == SK_OK);
+    }
+}

@@ -240,6 +240,46 @@ static void the_log_is_read_back(void)
     test_status(sk_handle_close(log), SK_OK);
 }
 
+/* Waits until a line of ours gets into the log again: what follows must be seen. */
+static void wait_for_the_log(handle_t log, uint64_t position)
+{
+    static char text[4096];
+    static const char line[] = "# the log takes lines again\n";
+    uint64_t copied, next = position, deadline = test_deadline();
+    bool seen = false;
+    while (!seen && sk_now() < deadline) {
+        sk_sleep(10 * SK_MS);
+        must(sk_log_write(log, line, sizeof line - 1));
+        must(sk_log_read(log, next, text, sizeof text - 1, &copied, &next));
+        text[copied] = 0;
+        seen = strstr(text, line) != NULL;
+    }
+    test_check(seen);
+}
+
+/* What it may write is half of the ring at once: what others have written stays. */
+static void a_flood_of_the_log_leaves_other_lines(void)
+{
+    static char text[16384 + 1];
+    static const char line[] =
+        "# a line of a flood, one of very many, and all of them are the same\n";
+    const uint64_t lines = 5000;
+    handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0);
+    uint64_t copied, next, begin, start = sk_now();
+    must(sk_log_read(log, ~(uint64_t)0, text, 1, &copied, &begin));
+    for (uint64_t i = 0; i < lines; i++) {
+        must(sk_log_write(log, line, sizeof line - 1));
+    }
+    uint64_t passed = sk_now() - start;
+    must(sk_log_read(log, begin, text, sizeof text - 1, &copied, &next));
+    text[copied] = 0;
+    test_check(next - begin >= sizeof line - 1);
+    test_check(next - begin <= 8192 + passed * 4096 / SK_SECOND + 1024);
+    test_check(strstr(text, ": too many lines for the log, more are left out\n") != NULL);
+    wait_for_the_log(log, next);
+    test_status(sk_handle_close(log), SK_OK);
+}
+
 /* Whoever has taken the console over gives it back by closing its event. */
 static void the_console_has_one_taker(void)
 {
@@ -267,5 +307,7 @@ void test_resources(void)
     self_case("resource: DMA memory is contiguous and pinned", dma_memory_is_contiguous_and_pinned);
     self_case("resource: an interrupt has one owner", an_interrupt_has_one_owner);
     self_case("resource: the log is read back", the_log_is_read_back);
+    self_case("resource: a flood of the log leaves other lines",
+              a_flood_of_the_log_leaves_other_lines);
     self_case("resource: the console has one taker", the_console_has_one_taker);
 }
