@@ -22,8 +22,9 @@
 /* How long a service has to end by itself at power-off. */
 #define STOP_PATIENCE (500 * SK_MS)
 /* How long a service may leave its control queue alone: once it has started, and before. The manifest
- * may name another limit. Longer than any pause that a busy machine makes. */
-#define SERVICE_LIMIT (5 * SK_SECOND)
+ * may name another limit. Longer than any pause that a busy machine makes: a virtual one whose
+ * harts the host lets run in turn had one hart stand still for more than 5 seconds. */
+#define SERVICE_LIMIT (10 * SK_SECOND)
 #define START_LIMIT (30 * SK_SECOND)
 /* So long after somebody has said that it has something to do, everybody is pinged. */
 #define PING_PAUSE SK_SECOND

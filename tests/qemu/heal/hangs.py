@@ -14,7 +14,7 @@ from guest import build_dir
 from tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIMITS_MS = {"net": 1500, "devmgr": 1500, "http-server": 3000}  # devmgr's are the drivers', too; all shorter than init's
+LIMITS_MS = {"net": 1500, "devmgr": 1500, "http-server": 3000}  # devmgr's are the drivers', too; all shorter than init's 10 s
 SOON_S = 30.0  # from the hang to the next page; the guest's clock counts what the host's neighbours take, too
 tap = Tap()
 

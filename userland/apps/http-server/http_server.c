@@ -25,7 +25,7 @@
 #define BACKLOG_MAX 128u
 #define IDLE_LEAST_NS SK_SECOND /* a client that has been idle for less is not sent away */
 #define NET_LIMIT_NS (10 * SK_SECOND)
-#define NET_ATTEMPT_NS (3 * SK_SECOND) /* init wants to hear of us every 5 seconds */
+#define NET_ATTEMPT_NS (3 * SK_SECOND) /* init wants to hear of us every 10 seconds */
 #define ANSWER_NS SK_SECOND            /* however much there is to serve */
 #define CONTROL "control:http"         /* see sk_control_answer */
 #define REQUESTS_PER_TURN 32           /* of one connection before the others have their turn */
