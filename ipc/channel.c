@@ -53,26 +53,32 @@ static uint32_t endpoint_observe(struct object *object)
     return endpoint_from_object(object)->shows;
 }
 
-/* Ends the waits of all threads that are parked on an endpoint. Channel lock held. */
-static void receivers_fail(struct endpoint *endpoint, status_t status)
+/* Ends the waits of *left threads at most that were parked on an endpoint. Channel lock held. */
+static void leaving_fail(struct endpoint *endpoint, uint32_t *left)
 {
-    struct thread *thread;
-    while ((thread = endpoint_unpark(endpoint)) != NULL) {
-        message_fail(thread, status, 0);
+    for (; *left > 0 && !list_empty(&endpoint->leaving); (*left)--) {
+        struct thread *thread = list_first(&endpoint->leaving, struct thread, wait.link);
+        wait_end(thread);
+        message_fail(thread, endpoint->closed ? SK_BAD_STATE : SK_PEER_CLOSED, 0);
         thread_ready(thread);
     }
 }
 
-/* The last handle is gone: nothing more can be received here, nor sent from here. */
-static void endpoint_orphan(struct object *object)
+/* From now on nothing can be received here, nor sent from here. Channel lock held. */
+static inline void endpoint_close(struct endpoint *endpoint, struct endpoint *peer)
 {
-    struct endpoint *endpoint = endpoint_from_object(object);
-    struct endpoint *peer = endpoint_peer(endpoint);
-    lock_acquire(object->lock);
     endpoint->closed = true;
     peer->shows |= SK_SIGNAL_PEER_CLOSED;
-    uint32_t dropped = 0;
-    for (; !list_empty(&endpoint->inbox); dropped++) {
+    list_splice(&endpoint->leaving, &endpoint->receivers);
+    list_splice(&peer->leaving, &peer->receivers);
+    object_notify(&peer->object, SK_SIGNAL_PEER_CLOSED);
+}
+
+/* Lets go of what hangs on a closed endpoint, as much as a step may. Channel lock held. */
+static RARELY void endpoint_empty(struct endpoint *endpoint, struct endpoint *peer)
+{
+    uint32_t left = CLOSE_PIECES;
+    for (; left > 0 && !list_empty(&endpoint->inbox); left--) {
         struct message *message = list_first(&endpoint->inbox, struct message, link);
         if (message->caller != NULL) {
             call_refuse(message->caller, SK_PEER_CLOSED);
@@ -81,13 +87,27 @@ static void endpoint_orphan(struct object *object)
             list_append(&chores_here()->messages, &message->link);
         }
     }
-    step_pay((int32_t)dropped);
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
-    lend_forget_source(&endpoint->servers);
-    receivers_fail(endpoint, SK_BAD_STATE);
-    receivers_fail(peer, SK_PEER_CLOSED);
-    object_notify(&peer->object, SK_SIGNAL_PEER_CLOSED);
+    lend_forget_source(&endpoint->servers, &left);
+    leaving_fail(endpoint, &left);
+    leaving_fail(peer, &left);
+    object_close_later(&endpoint->object, &endpoint->closing, left);
+}
+
+/* The last handle is gone. */
+static void endpoint_orphan(struct object *object)
+{
+    struct endpoint *endpoint = endpoint_from_object(object);
+    struct endpoint *peer = endpoint_peer(endpoint);
+    lock_acquire(object->lock);
+    if (!endpoint->closed) {
+        endpoint_close(endpoint, peer);
+    }
+    if (!list_empty(&endpoint->inbox) || !list_empty(&endpoint->servers) ||
+        !list_empty(&endpoint->leaving) || !list_empty(&peer->leaving)) {
+        endpoint_empty(endpoint, peer);
+    }
     lock_release(object->lock);
     object_orphan_observers(object);
 }
@@ -113,6 +133,7 @@ static void endpoint_init(struct endpoint *endpoint, struct channel *channel, st
     endpoint->inbox_sends = 0;
     endpoint->inbox_bytes = 0;
     list_init(&endpoint->receivers);
+    list_init(&endpoint->leaving);
     list_init(&endpoint->servers);
     list_init(&endpoint->reached_link);
     endpoint->closed = false;

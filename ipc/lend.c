@@ -17,10 +17,10 @@ void lend_leave_source(struct thread *self, const struct object *source)
     }
 }
 
-void lend_forget_source(struct list_node *servers)
+void lend_forget_source(struct list_node *servers, uint32_t *left)
 {
-    struct list_node *node;
-    while ((node = list_pop(servers)) != NULL) {
+    for (; *left > 0 && !list_empty(servers); (*left)--) {
+        struct list_node *node = list_pop(servers);
         struct thread *thread = container_of(node, struct thread, source_link);
         store_release(&thread->source, NULL); /* after the last use of its link here */
         lend_end_queue(thread);

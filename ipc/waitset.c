@@ -13,8 +13,12 @@
 #include <kernel/handle.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
+#include <kernel/step.h>
 #include <kernel/syscall.h>
 #include <kernel/syscalls.h>
+
+/* Members that a receive looks at in one step, of which two may follow each other: some 150 instructions each. */
+#define LOOKS_MAX 100u
 
 static struct cache waitset_cache = CACHE_INIT("waitset", struct waitset);
 static struct cache member_cache = CACHE_INIT("waitset member", struct member);
@@ -115,16 +119,18 @@ static bool member_remove(struct waitset *waitset, struct object *object)
 static void waitset_orphan(struct object *set)
 {
     struct waitset *waitset = waitset_from_object(set);
+    uint32_t left = CLOSE_PIECES;
     lock_acquire(set->lock);
     waitset->orphaned = true;
-    lend_forget_source(&waitset->servers);
-    while (!list_empty(&waitset->parked)) {
-        struct thread *thread = list_first(&waitset->parked, struct thread, wait.link);
+    list_splice(&waitset->leaving, &waitset->parked);
+    lend_forget_source(&waitset->servers, &left);
+    for (; left > 0 && !list_empty(&waitset->leaving); left--) {
+        struct thread *thread = list_first(&waitset->leaving, struct thread, wait.link);
         wait_end(thread);
         message_fail(thread, SK_BAD_STATE, 0);
         thread_ready(thread);
     }
-    while (!list_empty(&waitset->members)) {
+    for (; left > 0 && !list_empty(&waitset->members); left--) {
         struct member *member = list_first(&waitset->members, struct member, member_link);
         struct object *object = member->observer.object;
         object_get(object);
@@ -133,6 +139,7 @@ static void waitset_orphan(struct object *set)
         object_put(object);
         lock_acquire(set->lock);
     }
+    object_close_later(set, &waitset->closing, left);
     lock_release(set->lock);
 }
 
@@ -178,11 +185,15 @@ static bool receive_from(struct thread *self, struct waitset *waitset, struct ob
     return got;
 }
 
-status_t waitset_receive(struct thread *self, struct waitset *waitset, uint64_t deadline)
+/* Looks at as many ready members as a step may; PENDING: nothing yet. */
+static status_t receive_some(struct thread *self, struct waitset *waitset, uint64_t deadline)
 {
     struct spinlock *lock = waitset->object.lock;
     bool got = false;
-    while (!got) {
+    for (uint32_t looks = 0; !got; looks++) {
+        if (looks == LOOKS_MAX) {
+            return SK_PENDING;
+        }
         lock_acquire(lock);
         if (!waitset->orphaned) {
             lend_enter_source(self, &waitset->object, &waitset->servers);
@@ -203,6 +214,26 @@ status_t waitset_receive(struct thread *self, struct waitset *waitset, uint64_t 
     return SYSCALL_DONE;
 }
 
+/* The rest of a receive that has looked at many members that were ready, but are no more. */
+static status_t receive_step(struct thread *self)
+{
+    struct waitset *waitset = waitset_from_object(self->step.object[0]);
+    if (atomic_load_explicit(&self->pending, memory_order_relaxed) & THREAD_PENDING_KILL) {
+        message_fail(self, SK_TIMED_OUT, 0);
+        return SYSCALL_DONE;
+    }
+    return receive_some(self, waitset, self->step.end);
+}
+
+status_t waitset_receive(struct thread *self, struct waitset *waitset, uint64_t deadline)
+{
+    status_t outcome = receive_some(self, waitset, deadline);
+    if (outcome == SK_PENDING) {
+        self->step.end = deadline;
+        outcome = step_start(self, receive_step, &waitset->object, NULL);
+    }
+    return outcome;
+}
 status_t sys_waitset_create(struct thread *self, struct capability job, handle_t *handle)
 {
     struct job *payer = container_of(job.object, struct job, object);
@@ -219,6 +250,7 @@ status_t sys_waitset_create(struct thread *self, struct capability job, handle_t
     lock_init(&waitset->object.own_lock, LOCK_WAITSET);
     list_init(&waitset->ready);
     list_init(&waitset->parked);
+    list_init(&waitset->leaving);
     list_init(&waitset->members);
     list_init(&waitset->servers);
     waitset->orphaned = false;
@@ -237,6 +269,8 @@ static status_t member_link(struct member *member, struct object *object)
     } else if (atomic_load_explicit(&object->handles, memory_order_relaxed) == 0 ||
                waitset->orphaned) {
         status = SK_BAD_HANDLE; /* closed between the look-up and here */
+    } else if (object_is_crowded(object)) {
+        status = SK_OUT_OF_RANGE;
     } else {
         member->observer.object = object;
         object_get(object);

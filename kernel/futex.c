@@ -8,11 +8,16 @@
  */
 #include <kernel/futex.h>
 #include <kernel/process.h>
+#include <kernel/step.h>
 #include <kernel/syscall.h>
 #include <kernel/syscalls.h>
 #include <kernel/wait.h>
 
 #define BUCKETS 64u
+
+/* What one step of a wake looks at, and how many looks waking a thread counts for. */
+#define LOOKS_MAX 2000u
+#define WAKE_LOOKS 12u
 
 struct bucket {
     struct spinlock lock;
@@ -94,6 +99,42 @@ out:
     return status;
 }
 
+/*
+ * Wakes up to step.end threads, as many as a step may look at. PENDING: the place that it has come to is kept by the
+ * waker's own wait.link, among the waiters, where it looks like one for nothing.
+ */
+static status_t wake_some(struct thread *self)
+{
+    struct step *step = &self->step;
+    struct memory *memory = container_of(step->object[0], struct memory, object);
+    struct bucket *bucket = bucket_of(memory, step->at);
+    struct list_node *place = &self->wait.link;
+    uint32_t looks = 0;
+    lock_acquire(&bucket->lock);
+    struct list_node *node = list_linked(place) ? place->next : bucket->waiters.next;
+    list_remove(place);
+    while (node != &bucket->waiters && step->result < step->end && looks < LOOKS_MAX) {
+        struct thread *thread = container_of(node, struct thread, wait.link);
+        node = node->next;
+        looks++;
+        if (thread->futex_memory == memory && thread->futex_offset == step->at) {
+            wait_end(thread);
+            object_put_later(&memory->object);
+            syscall_result(thread, SK_OK, 0, 0);
+            thread_ready(thread);
+            step->result++;
+            looks += WAKE_LOOKS;
+        }
+    }
+    bool killed = atomic_load_explicit(&self->pending, memory_order_relaxed) & THREAD_PENDING_KILL;
+    bool more = node != &bucket->waiters && step->result < step->end && !killed;
+    if (more) {
+        list_insert_before(node, place);
+    }
+    lock_release(&bucket->lock);
+    return more ? SK_PENDING : SK_OK;
+}
+
 status_t sys_futex_wake(struct thread *self, vaddr_t word, uint32_t count, uint64_t *woken)
 {
     struct memory *memory;
@@ -102,22 +143,10 @@ status_t sys_futex_wake(struct thread *self, vaddr_t word, uint32_t count, uint6
     if (status != SK_OK) {
         return status;
     }
-    struct bucket *bucket = bucket_of(memory, offset);
-    lock_acquire(&bucket->lock);
-    list_for_each_safe(node, &bucket->waiters) {
-        struct thread *thread = container_of(node, struct thread, wait.link);
-        if (*woken == count) {
-            break;
-        }
-        if (thread->futex_memory == memory && thread->futex_offset == offset) {
-            wait_end(thread);
-            object_put_later(&memory->object);
-            syscall_result(thread, SK_OK, 0, 0);
-            thread_ready(thread);
-            (*woken)++;
-        }
-    }
-    lock_release(&bucket->lock);
+    self->futex_memory = NULL;
+    self->step = (struct step){.at = offset, .end = count};
+    status = step_start(self, wake_some, &memory->object, NULL);
+    *woken = self->step.result;
     object_put(&memory->object);
-    return SK_OK;
+    return status;
 }

@@ -12,6 +12,8 @@
 #include <kernel/step.h>
 #include <kernel/wait.h>
 
+/* What a step of closing costs at most, in units of step_take. */
+#define CLOSE_UNITS 200
 /* What destroying an object costs, in units of step_take, without the pages of memory, which pay themselves. */
 #define DESTROY_UNITS 5
 
@@ -101,6 +103,30 @@ void object_put_later(struct object *object)
     }
 }
 
+void object_close_later(struct object *object, struct closing *closing, uint32_t left)
+{
+    step_pay((int32_t)(CLOSE_PIECES - left) * CLOSE_UNITS / (int32_t)CLOSE_PIECES);
+    if (left == 0) {
+        closing->object = object;
+        object_get(object);
+        list_append(&chores_here()->closing, &closing->link);
+    }
+}
+
+bool object_close_step(struct chores *chores)
+{
+    while (!list_empty(&chores->closing)) {
+        if (cpu_hart()->step_left < CLOSE_UNITS) { /* it pays itself */
+            return false;
+        }
+        struct object *object = list_entry(list_pop(&chores->closing), struct closing, link)
+                                    ->object;
+        object_types[object->type]->orphan(object);
+        object_put(object);
+    }
+    return true;
+}
+
 bool object_destroy_step(struct chores *chores)
 {
     struct list_node *dead = &chores->objects;
@@ -155,6 +181,17 @@ void object_notify_each(struct object *object, uint32_t signals)
             observer->notify(observer);
         }
     }
+}
+
+bool object_observers_full(const struct object *object)
+{
+    uint32_t count = 0;
+    list_for_each(node, &object->observers) {
+        if (++count == SK_OBSERVERS_MAX) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void object_orphan_observers(struct object *object)

@@ -16,6 +16,12 @@ static void objects_put(struct step *step)
     }
 }
 
+static void step_later(struct thread *self)
+{
+    atomic_fetch_or(&self->pending, THREAD_PENDING_STEP);
+    sched_attention();
+}
+
 status_t step_start(struct thread *self, status_t (*run)(struct thread *self),
                     struct object *object0, struct object *object1)
 {
@@ -30,24 +36,34 @@ status_t step_start(struct thread *self, status_t (*run)(struct thread *self),
     }
     step_begin();
     status_t status = run(self);
+    if (status == SYSCALL_BLOCKED) { /* it may already make another call, elsewhere */
+        object_put(object0);
+        return status;
+    }
     if (status != SK_PENDING) {
         objects_put(step);
         return status;
     }
-    atomic_fetch_or(&self->pending, THREAD_PENDING_STEP);
-    sched_attention();
+    step_later(self);
     return SYSCALL_DONE;
 }
 
 void step_run(struct thread *self)
 {
     struct step *step = &self->step;
+    struct object *object = step->object[0];
     step_begin();
+    atomic_fetch_and(&self->pending, ~THREAD_PENDING_STEP); /* before it may run elsewhere */
     status_t status = step->run(self);
     if (status == SK_PENDING) {
-        return;
+        step_later(self);
+    } else if (status == SYSCALL_BLOCKED) {
+        object_put(object);
+        syscall_blocked(self);
+    } else {
+        if (status <= SK_OK) {
+            syscall_result(self, status, step->result, step->result2);
+        }
+        objects_put(step);
     }
-    atomic_fetch_and(&self->pending, ~THREAD_PENDING_STEP);
-    syscall_result(self, status, step->result, step->result2);
-    objects_put(step);
 }

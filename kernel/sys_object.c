@@ -57,7 +57,7 @@ static void wait_over(struct observer *observer, status_t status, uint32_t signa
     thread_ready(thread);
 }
 
-static void wait_notify(struct observer *observer)
+void object_wait_notify(struct observer *observer)
 {
     uint32_t shown = object_take(observer->object, observer->signals);
     if (shown != 0) {
@@ -66,7 +66,7 @@ static void wait_notify(struct observer *observer)
     }
 }
 
-static void wait_orphaned(struct observer *observer)
+void object_wait_orphaned(struct observer *observer)
 {
     wait_over(observer, SK_BAD_STATE, 0);
 }
@@ -92,12 +92,12 @@ status_t sys_object_wait(struct thread *self, struct object *object, uint32_t si
         status = SK_OK;
     } else if (deadline == SK_DEADLINE_POLL) {
         status = SK_TIMED_OUT;
+    } else if (unlikely(object_is_crowded(object))) {
+        status = SK_OUT_OF_RANGE;
     } else {
         struct observer *observer = &self->observer;
         observer->object = object;
         observer->signals = signals;
-        observer->notify = wait_notify;
-        observer->orphaned = wait_orphaned;
         list_append(&object->observers, &observer->link);
         wait_begin(self, lock, NULL, wait_cancelled);
         wait_deadline(self, deadline);

@@ -36,12 +36,7 @@ struct thread *trap_syscall_end(int64_t status, uint64_t value, struct thread *s
     if (status <= SK_OK) {
         syscall_result(self, (status_t)status, value, 0);
     } else if (status == SYSCALL_BLOCKED) {
-        /* A kill that came before the wait was there to be cancelled. Thread memory keeps its type,
-         * so this look is safe even if the thread has ended by now. */
-        atomic_thread_fence(memory_order_seq_cst);
-        if (atomic_load_explicit(&self->pending, memory_order_relaxed) & THREAD_PENDING_KILL) {
-            wait_cancel(self, WAIT_ANY, SK_TIMED_OUT);
-        }
+        syscall_blocked(self);
     }
     bool attention = atomic_load_explicit(&cpu_hart()->attention, memory_order_relaxed);
     return attention ? kernel_exit() : self;

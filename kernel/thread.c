@@ -91,6 +91,8 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
     store_relaxed(&thread->lazy_hart, NULL);
     list_init(&thread->lazy_link);
     list_init(&thread->observer.link);
+    thread->observer.notify = object_wait_notify;
+    thread->observer.orphaned = object_wait_orphaned;
     list_init(&thread->call.message.link);
     thread->call.message.caller = thread;
     thread->call.message.payload = NULL;

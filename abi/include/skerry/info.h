@@ -9,6 +9,7 @@
 
 #define SK_NAME_MAX 32u /* bytes of a process or thread name, NUL included */
 
+#define SK_OBSERVERS_MAX 64u /* wait sets and threads that wait for one object at a time */
 #define SK_JOB_DEPTH_MAX 32u /* jobs below the root job, each in the other */
 
 /* What a job may use. Carved out of the parent at job_create, given back when the job ends. */

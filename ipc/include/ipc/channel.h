@@ -27,10 +27,13 @@ struct endpoint {
     uint32_t inbox_sends;    /* [lock] of them, sends */
     uint32_t inbox_bytes;    /* [lock] of the sends */
     struct list_node
-        receivers;            /* [lock] parked threads, struct wait.link; none unless inbox empty */
+        receivers; /* [lock] parked threads, struct wait.link; none unless inbox empty */
+    struct list_node
+        leaving; /* [lock] parked threads, of receivers once, to be told that an end has closed */
     struct list_node servers; /* [lock] struct thread.source_link, who last received from here */
     bool closed;              /* [lock] the last handle is gone */
-    uint32_t activity;        /* [lock] sends that left the inbox by being received */
+    struct closing closing;
+    uint32_t activity; /* [lock] sends that left the inbox by being received */
 
     /* Of the search for what nobody can reach (ipc/collect.c). */
     _Atomic uint64_t search; /* the number of the one that looks at it, or last did */

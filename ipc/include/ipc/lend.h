@@ -33,8 +33,8 @@ static inline void lend_end_queue(struct thread *thread)
     }
 }
 
-/* The source is closed: nobody receives from it any more. Its lock is held. */
-void lend_forget_source(struct list_node *servers);
+/* The source is closed: nobody receives from it any more. *left threads at most. Its lock is held. */
+void lend_forget_source(struct list_node *servers, uint32_t *left);
 /* A call joined the endpoint's inbox. Returns a thread whose priority this changed, or NULL, for
  * lend_on. Channel lock held. */
 struct thread *lend_queued(struct endpoint *endpoint, const struct thread *caller);

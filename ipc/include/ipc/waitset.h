@@ -16,9 +16,11 @@ struct waitset {
     struct object object;     /* object.lock has level LOCK_WAITSET */
     struct list_node ready;   /* [lock] struct member.ready_link, in the order they became ready */
     struct list_node parked;  /* [lock] struct wait.link */
+    struct list_node leaving; /* [lock] parked once, to be told that it has closed */
     struct list_node members; /* [lock] struct member.member_link */
     struct list_node servers; /* [lock] struct thread.source_link, who last received from here */
     bool orphaned;            /* [lock] */
+    struct closing closing;
 };
 
 struct member {

@@ -24,9 +24,10 @@ struct object;
 
 struct object_type {
     const char *name;
-    uint32_t signals;                 /* enum sk_signal that it can show */
-    uint32_t rights;                  /* rights of its first handle */
-    void (*orphan)(struct object *);  /* last handle gone; no lock held; may be NULL */
+    uint32_t signals; /* enum sk_signal that it can show */
+    uint32_t rights;  /* rights of its first handle */
+    /* Last handle gone; no lock held; may be NULL. Again as long as it says object_close_later. */
+    void (*orphan)(struct object *);
     void (*destroy)(struct object *); /* last reference gone; no lock held */
     /* Signals shown now; object->lock held. NULL: shows none. */
     uint32_t (*observe)(struct object *);
@@ -74,6 +75,15 @@ void object_put(struct object *object);
 void object_end(struct object *object);
 /* The `observe` of what ends. */
 uint32_t object_observe_end(struct object *object);
+/* What a step of `orphan` does at most: threads told, members and servers let go. */
+#define CLOSE_PIECES 100u
+/* Part of the objects that need it. */
+struct closing {
+    struct list_node link; /* in the chores of whoever closed it */
+    struct object *object; /* +1 while linked */
+};
+/* `orphan` has more to do, or not: of CLOSE_PIECES so many are left. Object lock held. */
+void object_close_later(struct object *object, struct closing *closing, uint32_t left);
 /* As object_put, for callers that hold a lock: if it was the last reference, it is a chore (kernel/chores.h). */
 void object_put_later(struct object *object);
 

@@ -34,8 +34,9 @@ struct thread;
 /* A system call in steps. The fields from `start` on are the function's own; `result` and `result2` are those of the
  * call when its status is OK. */
 struct step {
-    status_t (*run)(struct thread *self); /* PENDING: there is more to do */
-    struct object *object[2];             /* +1 each; may be NULL, and changed */
+    /* PENDING: there is more to do. Or an outcome (syscall.h): who may block uses object[0] only. */
+    status_t (*run)(struct thread *self);
+    struct object *object[2]; /* +1 each; may be NULL, and changed */
     uint64_t start, at, end, value;
     bool flag;
     uint64_t result, result2;

@@ -52,6 +52,16 @@ static inline void syscall_result(struct thread *thread, status_t status, uint64
     frame->extra[0] = 0;
     frame->extra[1] = 0;
 }
+/* The wait of the thread, which was the running one, has begun. No lock held. */
+static inline void syscall_blocked(struct thread *self)
+{
+    /* A kill that came before the wait was there to be cancelled. Thread memory keeps its type,
+     * so this look is safe even if the thread has ended by now. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&self->pending, memory_order_relaxed) & THREAD_PENDING_KILL) {
+        wait_cancel(self, WAIT_ANY, SK_TIMED_OUT);
+    }
+}
 /* What a handler returns that may have to wait after all: `handler` goes on, with the arguments that are in
  * the frame, when the frame holds everything. For calls that mostly need not wait. */
 static inline struct syscall_return syscall_saved(syscall_handler handler)

@@ -78,6 +78,15 @@ static inline uint32_t object_take(struct object *object, uint32_t signals)
     }
     return shown;
 }
+/* True if an object has as many as it may: wait sets and threads. Object lock held. */
+RARELY bool object_observers_full(const struct object *object);
+static inline bool object_is_crowded(const struct object *object)
+{
+    return !list_empty(&object->observers) && object_observers_full(object);
+}
+/* Those of a thread that waits for an object. */
+void object_wait_notify(struct observer *observer);
+void object_wait_orphaned(struct observer *observer);
 /* Removes and tells all observers. No lock held, a reference is. Part of every waitable type's orphan. */
 void object_orphan_observers(struct object *object);
 

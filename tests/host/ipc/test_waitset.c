@@ -2,6 +2,8 @@
 /* Wait sets, waits for signals, futexes. */
 #include "harness.h"
 
+#include <ipc/waitset.h>
+#include <kernel/syscall.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +199,89 @@ static void test_endpoints_in_each_others_inboxes(void **state)
     user_stop(&user); /* the census afterwards finds nothing */
 }
 
+static void test_observers_are_limited(void **state)
+{
+    struct user user = user_start(16);
+    handle_t event = create(&user, SK_SYS_event_create), sets[SK_OBSERVERS_MAX];
+    for (uint32_t i = 0; i < SK_OBSERVERS_MAX; i++) {
+        sets[i] = create(&user, SK_SYS_waitset_create);
+        assert_int_equal(
+            syscall_as(user.thread, SK_SYS_waitset_add, sets[i], event, SK_SIGNAL_EVENT, i), SK_OK);
+    }
+    handle_t more = create(&user, SK_SYS_waitset_create);
+    assert_int_equal(syscall_as(user.thread, SK_SYS_waitset_add, more, event, SK_SIGNAL_EVENT, 0),
+                     SK_OUT_OF_RANGE);
+    assert_int_equal(
+        syscall_as(user.thread, SK_SYS_object_wait, event, SK_SIGNAL_EVENT, SK_DEADLINE_NEVER),
+        SK_OUT_OF_RANGE);
+    assert_int_equal(syscall_as(user.thread, SK_SYS_waitset_remove, sets[3], event), SK_OK);
+    assert_int_equal(syscall_as(user.thread, SK_SYS_waitset_add, more, event, SK_SIGNAL_EVENT, 0),
+                     SK_OK);
+    user_stop(&user);
+}
+
+#define STALE 220u
+
+/* A set of so many members that were ready once. */
+static handle_t stale_set(struct user *user)
+{
+    handle_t set = create(user, SK_SYS_waitset_create);
+    for (uint32_t i = 0; i < STALE; i++) {
+        handle_t event = create(user, SK_SYS_event_create);
+        assert_int_equal(
+            syscall_as(user->thread, SK_SYS_waitset_add, set, event, SK_SIGNAL_EVENT, i), SK_OK);
+        assert_int_equal(syscall_as(user->thread, SK_SYS_event_signal, event), SK_OK);
+        assert_int_equal(
+            syscall_as(user->thread, SK_SYS_object_wait, event, SK_SIGNAL_EVENT, SK_DEADLINE_POLL),
+            SK_OK);
+    }
+    return set;
+}
+
+/* Looking at them goes in steps, and ends as if it were one. */
+static void test_many_stale_members(void **state)
+{
+    struct user user = user_start(16);
+    uint64_t sets = object_live[SK_TYPE_WAITSET];
+    handle_t set = stale_set(&user), live = create(&user, SK_SYS_event_create);
+    struct thread *thread = user_thread(&user, 16);
+    syscall_array(thread, SK_SYS_channel_receive,
+                  (const uint64_t[8]){set, 0, 0, 0, 0, 0, SK_DEADLINE_NEVER});
+    settle();
+    assert_true(is_blocked(thread));
+    assert_int_equal(syscall_as(user.thread, SK_SYS_waitset_add, set, live, SK_SIGNAL_EVENT, 7),
+                     SK_OK);
+    assert_int_equal(syscall_as(user.thread, SK_SYS_event_signal, live), SK_OK);
+    assert_signals(thread, 7, SK_SIGNAL_EVENT);
+    /* Closing goes in steps, too. */
+    assert_int_equal(syscall_as(user.thread, SK_SYS_handle_close, set), SK_OK);
+    settle();
+    assert_int_equal(object_live[SK_TYPE_WAITSET], sets);
+    user_stop(&user);
+}
+
+static struct waitset *set_of(struct thread *thread, handle_t handle)
+{
+    struct capability set;
+    assert_int_equal(handle_get(thread->process, handle, SK_TYPE_WAITSET, 0, &set), SK_OK);
+    object_put(set.object); /* the handle keeps it */
+    return waitset_from_object(set.object);
+}
+
+static void test_killed_among_stale_members(void **state)
+{
+    struct user user = user_start(16);
+    handle_t set = stale_set(&user);
+    struct thread *thread = user_thread(&user, 16);
+    run(thread);
+    assert_int_equal(waitset_receive(thread, set_of(thread, set), SK_DEADLINE_NEVER), SYSCALL_DONE);
+    assert_true(thread->pending & THREAD_PENDING_STEP);
+    process_end(user.process, SK_EXIT_KILLED, 0);
+    settle();
+    assert_int_equal(user.process->state, SK_PROCESS_DEAD);
+    user_forget(&user);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, census_setup, census_teardown)
 
 int main(void)
@@ -207,6 +292,9 @@ int main(void)
         TEST(test_what_is_removed_is_silent),
         TEST(test_closing_ends_waits),
         TEST(test_many_endpoints),
+        TEST(test_observers_are_limited),
+        TEST(test_many_stale_members),
+        TEST(test_killed_among_stale_members),
         TEST(test_futexes),
         TEST(test_endpoints_in_each_others_inboxes),
     };

@@ -7,6 +7,7 @@
 #include "steps.h"
 
 #define MEMBERS 3000u
+#define WATCHERS SK_OBSERVERS_MAX
 #define THREADS 400u
 #define PROCESSES 200u
 #define JOBS 500u
@@ -42,10 +43,15 @@ static void close_many(void)
 static void create_sets(void)
 {
     event = make_event();
-    for (uint32_t i = 0; i < MEMBERS; i++) {
+    for (uint32_t i = 0; i < WATCHERS; i++) {
         must(sk_waitset_create(sk_self_job, &many[i]));
         must(sk_waitset_add(many[i], event, SK_SIGNAL_EVENT, i));
     }
+}
+
+static void close_sets(void)
+{
+    close_all(many, WATCHERS);
 }
 
 static void signal_event(void)
@@ -60,21 +66,13 @@ static void close_event(void)
 
 static void remove_last(void)
 {
-    must(sk_waitset_remove(many[MEMBERS - 1], event));
+    must(sk_waitset_remove(many[WATCHERS - 1], event));
 }
 
-static void close_event_and_many(void)
+static void close_event_and_sets(void)
 {
     close_event();
-    close_many();
-}
-
-static void join_threads(void);
-
-static void close_event_and_join(void)
-{
-    close_event();
-    join_threads();
+    close_sets();
 }
 
 /* Members that were ready and are no more: receiving looks at each. */
@@ -126,27 +124,35 @@ static void wait_for_time(void *argument)
     sk_thread_sleep(wake_at);
 }
 
-static void start_threads(void (*entry)(void *))
+static uint32_t started;
+
+static void start_some(void (*entry)(void *), uint32_t count)
 {
-    for (uint32_t i = 0; i < THREADS; i++) {
+    started = count;
+    for (uint32_t i = 0; i < started; i++) {
         must(sk_thread_start(&threads[i], entry, NULL, SK_PAGE_SIZE, SK_PRIORITY_DEFAULT - 4));
     }
-    for (uint32_t i = 0; i < THREADS; i++) {
+    for (uint32_t i = 0; i < started; i++) {
         wait_blocked(threads[i].handle);
     }
 }
 
+static void start_threads(void (*entry)(void *))
+{
+    start_some(entry, THREADS);
+}
+
 static void join_threads(void)
 {
-    for (uint32_t i = 0; i < THREADS; i++) {
+    for (uint32_t i = 0; i < started; i++) {
         join_thread(&threads[i]);
     }
 }
 
-static void wait_many_for_event(void)
+static void watch_event(void)
 {
     event = make_event();
-    start_threads(wait_for_event);
+    start_some(wait_for_event, WATCHERS);
 }
 
 static void wait_many_for_word(void)
@@ -159,6 +165,12 @@ static void wake_word(void)
     uint64_t woken;
     must(sk_futex_wake(&word, ~0u, &woken));
     test_equal(woken, THREADS);
+}
+
+static void wake_and_join(void)
+{
+    wake_word();
+    join_threads();
 }
 
 static void wait_many_for_message(void)
@@ -548,29 +560,25 @@ static void read_log(void)
 }
 
 const struct operation object_operations[] = {
-    {"handle_close of a wait set of 3,000 members", create_set, close_set, close_many, true},
+    {"handle_close of a wait set of 3,000 members", create_set, close_set, close_many},
     {"channel_receive of a wait set of 3,000 stale members", create_stale_set, poll_set,
-     close_set_and_many, true},
-    {"event_signal of a member of 3,000 wait sets", create_sets, signal_event, close_event_and_many,
-     true},
-    {"waitset_remove of a member of 3,000 wait sets", create_sets, remove_last,
-     close_event_and_many, true},
-    {"handle_close of a member of 3,000 wait sets", create_sets, close_event, close_many, true},
-    {"handle_close of an event with 400 waiters", wait_many_for_event, close_event, join_threads,
-     true},
-    {"futex_wake of 400 waiters", wait_many_for_word, wake_word, join_threads, true},
+     close_set_and_many},
+    {"event_signal of a member of 64 wait sets", create_sets, signal_event, close_event_and_sets},
+    {"waitset_remove of a member of 64 wait sets", create_sets, remove_last, close_event_and_sets},
+    {"handle_close of a member of 64 wait sets", create_sets, close_event, close_sets},
+    {"handle_close of an event with 64 waiters", watch_event, close_event, join_threads},
+    {"futex_wake of 400 waiters", wait_many_for_word, wake_word, join_threads},
     {"handle_close of an endpoint with 400 receivers", wait_many_for_message, close_end0,
-     join_and_close_end1, true},
+     join_and_close_end1},
     {"handle_close of the peer of 400 receivers", wait_many_for_message, close_end1,
-     join_and_close_end0, true},
+     join_and_close_end0},
     {"400 sleepers with one deadline", wait_many_for_time, let_time_pass, join_threads, true},
     {"3,000 timers with one deadline", set_timers, let_time_pass, close_many, true},
-    {"object_info of a process of 400 threads", wait_many_for_event, inform_about_process,
-     close_event_and_join},
+    {"object_info of a process of 400 threads", wait_many_for_word, inform_about_process,
+     wake_and_join},
     {"handle_close of an endpoint with 64 full ones inside", stuff_channel, close_end0, NULL},
     {"handle_close of a chain of 500 channels", chain_channels, close_end0, NULL},
-    {"handle_close of an endpoint with 400 calls", start_callers, close_end0, kill_and_end_child,
-     true},
+    {"handle_close of an endpoint with 400 calls", start_callers, close_end0, kill_and_end_child},
     {"channel_receive of 400 calls", start_callers, receive_calls, kill_and_end_callers},
     {"process_kill with 400 calls, queued", start_callers, kill_child, end_child_and_close},
     {"process_kill with 400 calls, received", start_served_callers, kill_child,
@@ -578,7 +586,7 @@ const struct operation object_operations[] = {
     {"process_kill with 400 threads", start_with_threads, kill_child, end_child},
     {"process_kill with 20,000 handles", start_with_handles, kill_child, end_child},
     {"process_kill with 1,500 page tables", start_with_regions, kill_child, end_child},
-    {"process_kill with 100 full inboxes", start_with_inboxes, kill_child, end_child, true},
+    {"process_kill with 100 full inboxes", start_with_inboxes, kill_child, end_child},
     {"system_info of 200 processes", create_processes, list_processes, close_processes},
     {"handle_list of the last of 200 processes", create_processes, list_handles, close_processes},
     {"job_kill of 200 processes", create_processes, kill_top, close_top_and_processes},
