@@ -73,6 +73,13 @@ ALWAYS_INLINE void hand_over(struct hart *hart, struct thread *from, struct thre
     mmu_switch_end(&to->process->space.arch);
 }
 
+/* A turn is lent by a call and comes back with the reply; a server does not give away its own. */
+ALWAYS_INLINE bool may_reply(const struct hart *hart, const struct thread *self,
+                             const struct thread *caller)
+{
+    return hart->turn_owner != self || caller->account == hart->payer;
+}
+
 /* The wait set whose parked threads get this endpoint's messages, locked; NULL: none has any. */
 ALWAYS_INLINE struct member *member_parked(struct endpoint *endpoint)
 {
@@ -264,6 +271,7 @@ ALWAYS_INLINE struct thread *reply_receive(bool registers, uint64_t handle, uint
         call_token(caller) != token || caller->call.donee != NULL || !may_run(caller) ||
         atomic_load_explicit(&caller->priority, memory_order_relaxed) <
             atomic_load_explicit(&hart->ready_top, memory_order_relaxed) ||
+        !may_reply(hart, self, caller) ||
         atomic_load_explicit(&self->queue_priority, memory_order_relaxed) != 0 ||
         !berth_find(self, handle, lock, &berth)) {
         goto unlock;

@@ -6,7 +6,9 @@
  * are, comes here. Tests: tests/host/kernel/test_step.c.
  */
 #include <kernel/chores.h>
+#include <kernel/job.h>
 #include <kernel/sched.h>
+#include <kernel/step.h>
 
 void chores_init(struct chores *chores)
 {
@@ -66,5 +68,23 @@ bool chores_step(struct chores *chores)
                job_end_step(chores) && process_reap_step(chores);
     }
     hart->chores_to = before;
+    return done;
+}
+
+bool chores_run(void)
+{
+    struct hart *hart = cpu_hart();
+    struct chores *own = &hart->own_chores;
+    step_begin_chores();
+    hart->chores_to = own;
+    bool goes_on = true, done = false;
+    while (goes_on && !done) {
+        goes_on = chores_step(own);
+        if (chores_given_back(own)) { /* no message on its way out holds a handle */
+            goes_on = job_search_step() && goes_on;
+        }
+        done = goes_on && chores_empty(own) && list_empty(&hart->searches);
+    }
+    hart->chores_to = &hart->fresh_chores;
     return done;
 }

@@ -12,12 +12,12 @@
 
 static uint64_t timebase; /* [I] ticks per second */
 static uint64_t zero;     /* [I] the tick that counts as 0 ns */
-uint64_t clock_slice_ticks;
+uint64_t clock_period_ticks;
 
 void clock_init(uint64_t timebase_hz)
 {
     timebase = timebase_hz;
-    clock_slice_ticks = timebase_hz * (SCHED_SLICE_NS / 1000) / 1000000;
+    clock_period_ticks = timebase_hz * (SCHED_PERIOD_NS / 1000) / 1000000;
     zero = clock_ticks();
 }
 

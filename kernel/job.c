@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include <kernel/clock.h>
 #include <kernel/job.h>
 #include <kernel/page.h>
 #include <kernel/panic.h>
@@ -81,11 +82,29 @@ void job_limit_give(struct job *job, enum budget_kind kind, uint64_t amount)
     }
 }
 
-/* Carves a child's limit out of what is unused; all kinds or none. */
-static status_t limit_carve(struct job *parent, const uint64_t limit[BUDGET_KINDS])
+static uint64_t share_of(const struct job *job)
 {
-    status_t status = SK_OK;
+    return atomic_load_explicit(&job->own_account.share, memory_order_relaxed);
+}
+
+static void share_give(struct job *job, uint64_t share)
+{
+    while (job != NULL) {
+        lock_acquire(&job->budget_lock);
+        struct job *heir = job->heir;
+        if (heir == NULL) {
+            store_relaxed(&job->own_account.share, share_of(job) + share);
+        }
+        lock_release(&job->budget_lock);
+        job = heir;
+    }
+}
+
+/* Carves a child's limit and share out of what is unused; all or nothing. */
+static status_t limit_carve(struct job *parent, const uint64_t limit[BUDGET_KINDS], uint64_t share)
+{
     lock_acquire(&parent->budget_lock);
+    status_t status = share <= share_of(parent) ? SK_OK : SK_OVER_BUDGET;
     for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
         if (limit[kind] > parent->limit[kind] - parent->used[kind]) {
             status = SK_OVER_BUDGET;
@@ -93,6 +112,9 @@ static status_t limit_carve(struct job *parent, const uint64_t limit[BUDGET_KIND
     }
     for (uint32_t kind = 0; status == SK_OK && kind < BUDGET_KINDS; kind++) {
         parent->limit[kind] -= limit[kind];
+    }
+    if (status == SK_OK) {
+        store_relaxed(&parent->own_account.share, share_of(parent) - share);
     }
     lock_release(&parent->budget_lock);
     return status;
@@ -132,7 +154,10 @@ static void end_if_quiet(struct job *job)
             unused[kind] = job->limit[kind] - job->used[kind];
             job->limit[kind] = job->used[kind];
         }
+        uint64_t share = share_of(job);
+        store_relaxed(&job->own_account.share, 0);
         lock_release(&job->budget_lock);
+        share_give(job->heir, share);
         for (uint32_t kind = 0; kind < BUDGET_KINDS; kind++) {
             job_limit_give(job->heir, kind, unused[kind]);
         }
@@ -255,12 +280,18 @@ const struct object_type job_type = {
     .observe = object_observe_end,
 };
 
-static void job_init(struct job *job, struct job *parent, const uint64_t limit[BUDGET_KINDS])
+static void job_init(struct job *job, struct job *parent, const uint64_t limit[BUDGET_KINDS],
+                     uint64_t share)
 {
     object_init(&job->object, SK_TYPE_JOB, parent);
     lock_init(&job->budget_lock, LOCK_BUDGET);
     memcpy(job->limit, limit, sizeof(job->limit));
     memset(job->used, 0, sizeof(job->used));
+    job->account = share == 0 && parent != NULL ? parent->account : &job->own_account;
+    store_relaxed(&job->own_account.share, share);
+    store_relaxed(&job->own_account.spent, 0);
+    store_relaxed(&job->own_account.time, 0);
+    store_relaxed(&job->own_account.ran_out, 0);
     job->heir = NULL;
     list_init(&job->channels);
     job->keeper = NULL;
@@ -285,11 +316,12 @@ struct job *job_init_root(const uint64_t limit[BUDGET_KINDS])
 {
     root_job = cache_alloc(&job_cache);
     ASSERT(root_job != NULL);
-    job_init(root_job, NULL, limit);
+    job_init(root_job, NULL, limit, hart_count * SK_CPU_HART);
     return root_job;
 }
 
-status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **result)
+status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], uint64_t share,
+                    struct job **result)
 {
     if (parent->depth == SK_JOB_DEPTH_MAX) {
         return SK_OUT_OF_RANGE;
@@ -303,11 +335,11 @@ status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], stru
         status = SK_NO_MEMORY;
         goto fail_alloc;
     }
-    status = limit_carve(parent, limit);
+    status = limit_carve(parent, limit, share);
     if (status != SK_OK) {
         goto fail_carve;
     }
-    job_init(job, parent, limit);
+    job_init(job, parent, limit, share);
     object_get(&parent->object);
     lock_acquire(&job_tree_lock);
     job->killed = parent->killed;
@@ -463,10 +495,15 @@ void job_info(struct job *job, struct sk_job_info *info)
     info->processes = job->live_processes;
     info->children = job->child_count;
     lock_acquire(&job->budget_lock);
-    memcpy(&info->limit, job->limit, sizeof(info->limit));
-    memcpy(&info->used, job->used, sizeof(info->used));
+    memcpy(&info->limit, job->limit, sizeof(job->limit));
+    memcpy(&info->used, job->used, sizeof(job->used));
+    info->limit.cpu = share_of(job);
     lock_release(&job->budget_lock);
     lock_release(&job_tree_lock);
+    const struct account *account = &job->own_account;
+    info->cpu_time_ns = clock_ticks_to_ns(
+        atomic_load_explicit(&account->time, memory_order_relaxed));
+    info->cpu_ran_out = atomic_load_explicit(&account->ran_out, memory_order_relaxed);
 }
 
 status_t job_used_total_step(struct step *step, enum budget_kind kind)

@@ -16,38 +16,20 @@
 #include <kernel/sched.h>
 #include <kernel/step.h>
 #include <kernel/trap.h>
+#include <kernel/turn.h>
 
 /* The reaper goes on this soon when no system call or interrupt enters the kernel before. */
 #define REAPER_PERIOD_NS 1000000ull
+/* So many threads in a row are found to be unpaid, and queue again, between two looks at the interrupts. */
+#define LOOKS_MAX 8u
 
-struct hart harts[HARTS_MAX];
-uint32_t hart_count;
 _Atomic uint64_t sched_idle_harts;
 
-void sched_init_hart(struct hart *hart, uint32_t number, uint64_t id)
-{
-    hart->number = number;
-    hart->id = id;
-    lock_init(&hart->runqueue_lock, LOCK_RUNQUEUE);
-    for (uint32_t i = 0; i < PRIORITIES; i++) {
-        list_init(&hart->ready[i]);
-    }
-    lock_init(&hart->timers_lock, LOCK_TIMERS);
-    hart->armed_ns = SK_DEADLINE_NEVER;
-    list_init(&hart->lazy);
-    hart->timers_next_ns = SK_DEADLINE_NEVER;
-    hart->lazy_next_ns = SK_DEADLINE_NEVER;
-    list_init(&hart->searches);
-    chores_init(&hart->own_chores);
-    chores_init(&hart->fresh_chores);
-    hart->chores_to = &hart->fresh_chores;
-}
-
 /* The highest bit set, by halving: the kernel is built for harts without a count of leading zeros. */
-static uint32_t highest(uint32_t mask)
+static uint32_t highest(uint64_t mask)
 {
     uint32_t bit = 0;
-    for (uint32_t half = 16; half > 0; half /= 2) {
+    for (uint32_t half = 32; half > 0; half /= 2) {
         if (mask >> half != 0) {
             mask >>= half;
             bit += half;
@@ -56,7 +38,7 @@ static uint32_t highest(uint32_t mask)
     return bit;
 }
 
-static uint32_t mask_of(const struct hart *hart)
+static uint64_t mask_of(const struct hart *hart)
 {
     return atomic_load_explicit(&hart->ready_mask, memory_order_relaxed);
 }
@@ -71,6 +53,12 @@ static uint32_t top_of(const struct hart *hart)
     return atomic_load_explicit(&hart->ready_top, memory_order_relaxed);
 }
 
+/* The rank of what this hart runs. */
+static inline uint32_t rank_of_turn(const struct hart *hart, const struct thread *thread)
+{
+    return priority_of(thread) + (likely(hart->payer != NULL) ? RANK_PAID : 0);
+}
+
 /* Run queue lock held. */
 static void count_add(struct hart *hart, int32_t change)
 {
@@ -80,14 +68,14 @@ static void count_add(struct hart *hart, int32_t change)
 
 /* True if kernel_exit has to know of a thread that joins the queue: it may run at once, here or on an idle
  * hart, or a turn gets its end. */
-static bool is_news(const struct hart *hart, uint32_t priority)
+static bool is_news(const struct hart *hart, uint32_t rank)
 {
     if (hart != cpu_hart()) {
         return true;
     }
     const struct thread *current = hart->current;
-    if (current == NULL || priority > priority_of(current) ||
-        (priority == priority_of(current) && !hart->turn_armed)) {
+    if (current == NULL || rank > rank_of_turn(hart, current) ||
+        hart->turn_end < hart->turn_armed) {
         return true;
     }
     if (hart_count == 1) {
@@ -100,30 +88,46 @@ static bool is_news(const struct hart *hart, uint32_t priority)
 /* Run queue lock held. */
 static inline void queue_insert(struct hart *hart, struct thread *thread)
 {
-    uint32_t priority = priority_of(thread);
-    list_append(&hart->ready[priority], &thread->run_link);
-    store_relaxed(&thread->hart, hart);
-    store_relaxed(&hart->ready_mask, mask_of(hart) | 1u << priority);
-    if (priority > top_of(hart)) {
-        store_relaxed(&hart->ready_top, priority);
+    uint32_t priority = priority_of(thread), rank = priority;
+    if (likely(turn_is_paid(cpu_hart(), thread->account))) {
+        rank += RANK_PAID;
+        if (priority > top_of(hart)) {
+            store_relaxed(&hart->ready_top, priority);
+        }
     }
+    list_append(&hart->ready[rank], &thread->run_link);
+    store_relaxed(&thread->hart, hart);
+    store_relaxed(&hart->ready_mask, mask_of(hart) | 1ull << rank);
     count_add(hart, 1);
-    if (is_news(hart, priority)) {
+    if (is_news(hart, rank)) {
         store_relaxed(&hart->attention, true);
     }
 }
 
 /* Run queue lock held. */
-static void queue_remove(struct hart *hart, struct thread *thread)
+static void mask_set(struct hart *hart, uint64_t mask)
 {
-    uint32_t priority = priority_of(thread);
+    store_relaxed(&hart->ready_mask, mask);
+    store_relaxed(&hart->ready_top, mask >> RANK_PAID == 0 ? 0 : highest(mask) - RANK_PAID);
+}
+
+/* A thread leaves a queue; run queue lock held. */
+static inline void queue_remove(struct hart *hart, struct thread *thread, uint32_t rank)
+{
     list_remove(&thread->run_link);
-    if (list_empty(&hart->ready[priority])) {
-        uint32_t mask = mask_of(hart) & ~(1u << priority);
-        store_relaxed(&hart->ready_mask, mask);
-        store_relaxed(&hart->ready_top, mask == 0 ? 0 : highest(mask));
+    if (list_empty(&hart->ready[rank])) {
+        mask_set(hart, mask_of(hart) & ~(1ull << rank));
     }
     count_add(hart, -1);
+}
+
+/* Its rank is that of the list that it alone is in, or whose others stay. Run queue lock held. */
+static uint32_t rank_in_queue(const struct hart *hart, const struct thread *thread)
+{
+    const struct list_node *link = &thread->run_link;
+    uint32_t priority = priority_of(thread);
+    bool alone = link->next == link->prev;
+    return alone && link->next == &hart->ready[priority] ? priority : priority + RANK_PAID;
 }
 
 void sched_enqueue(struct thread *thread)
@@ -142,7 +146,7 @@ void sched_requeue(struct thread *thread, uint32_t priority)
         lock_acquire(&hart->runqueue_lock);
         bool here = __atomic_load_n(&thread->hart, __ATOMIC_RELAXED) == hart;
         if (here && list_linked(&thread->run_link)) {
-            queue_remove(hart, thread);
+            queue_remove(hart, thread, rank_in_queue(hart, thread));
             store_relaxed(&thread->priority, priority);
             queue_insert(hart, thread);
             if (hart != cpu_hart()) {
@@ -201,11 +205,12 @@ static struct thread *queue_take(struct hart *from, struct hart *self)
 {
     struct thread *thread = NULL;
     lock_acquire(&from->runqueue_lock);
-    if (mask_of(from) != 0) {
-        struct list_node
-            *head = &from->ready[atomic_load_explicit(&from->ready_top, memory_order_relaxed)];
-        thread = list_first(head, struct thread, run_link);
-        queue_remove(from, thread);
+    uint64_t mask = mask_of(from);
+    if (mask != 0) {
+        uint32_t rank = likely(mask >> RANK_PAID != 0) ? top_of(from) + RANK_PAID : highest(mask);
+        thread = list_first(&from->ready[rank], struct thread, run_link);
+        queue_remove(from, thread, rank);
+        self->taken_rank = rank;
         store_relaxed(&thread->hart, self);
         store_relaxed(&thread->state, THREAD_ACTIVE);
     }
@@ -213,11 +218,12 @@ static struct thread *queue_take(struct hart *from, struct hart *self)
     return thread;
 }
 
-static RARELY struct thread *steal(struct hart *self)
+/* A thread that waits for another hart, of at least that rank. */
+static RARELY struct thread *steal(struct hart *self, uint32_t rank)
 {
     for (uint32_t i = 1; i < hart_count; i++) {
         struct hart *other = &harts[(self->number + i) % hart_count];
-        if (atomic_load_explicit(&other->ready_count, memory_order_relaxed) > 0) {
+        if (mask_of(other) >> rank != 0) {
             struct thread *thread = queue_take(other, self);
             if (thread != NULL) {
                 return thread;
@@ -227,37 +233,119 @@ static RARELY struct thread *steal(struct hart *self)
     return NULL;
 }
 
-/* True if the running thread must make way for one in the queue. */
-static bool must_yield(struct hart *hart, struct thread *thread)
+/* In a new period all are paid. */
+static void period_begin(struct hart *hart)
 {
-    uint32_t rivals = mask_of(hart) >> priority_of(thread);
-    if (rivals == 0) {
-        return false;
+    lock_acquire(&hart->runqueue_lock);
+    uint64_t mask = mask_of(hart), unpaid = mask & ((1ull << RANK_PAID) - 1);
+    for (uint64_t rest = unpaid; rest != 0;) {
+        uint32_t priority = highest(rest);
+        rest &= ~(1ull << priority);
+        list_splice(&hart->ready[priority + RANK_PAID], &hart->ready[priority]);
     }
-    if (rivals > 1) {
-        return true;
+    mask_set(hart, (mask | unpaid << RANK_PAID) & ~unpaid);
+    lock_release(&hart->runqueue_lock);
+}
+
+/* The turn has come to its end, at hart.switched_at. */
+static RARELY void end_turn(struct hart *hart)
+{
+    if (turn_end(hart)) {
+        period_begin(hart);
     }
-    return hart->slice_end <= clock_ticks();
+}
+
+/* True if the running thread must make way for one in the queue. */
+static bool must_yield(const struct hart *hart, const struct thread *thread)
+{
+    return mask_of(hart) >> rank_of_turn(hart, thread) > 1 || hart->turn_over;
+}
+
+/* The clock found the turn at its end: the thread goes on in one of its own, unless an equal is there. The unpaid look
+ * for the paid on other harts, too. */
+static RARELY bool goes_on(struct hart *hart, struct thread *thread)
+{
+    account(hart, thread);
+    end_turn(hart);
+    hart->turn_owner = thread;
+    turn_begin(hart, thread);
+    return mask_of(hart) >> rank_of_turn(hart, thread) == 0 &&
+           (hart->payer != NULL || hart_count == 1);
+}
+
+/* The next thread; NULL: there is none. */
+static inline struct thread *take(struct hart *hart)
+{
+    /* The clock was read when the hart was left by another thread, or by idle. */
+    if (unlikely(hart->switched_at >= hart->turn_end)) {
+        end_turn(hart);
+    }
+    struct thread *thread = queue_take(hart, hart);
+    if (thread == NULL) {
+        thread = steal(hart, 0);
+    }
+    hart->current = thread;
+    return thread;
+}
+
+/* Who runs in place of the thread that was taken, whose account cannot pay: if that was not known before, its rank falls,
+ * and it queues again behind those that are there. Else who is paid and waits for another hart; NULL: nobody. */
+static struct thread *take_paid(struct hart *hart, struct thread *thread)
+{
+    bool fell = hart->taken_rank >= RANK_PAID;
+    if (fell && mask_of(hart) >> rank_of_turn(hart, thread) != 0) {
+        sched_yield(thread);
+        return take(hart);
+    }
+    struct thread *paid = steal(hart, RANK_PAID);
+    if (paid != NULL) {
+        sched_yield(thread);
+        hart->current = paid;
+    }
+    return paid;
+}
+
+static void begin(struct hart *hart, struct thread *thread)
+{
+    if (hart->switched_at >= hart->period_end) {
+        end_turn(hart);
+    }
+    turn_begin(hart, thread);
+}
+
+/* Another account pays for the thread that was taken, or a thread that is paid runs in its place. The last of many that
+ * are not runs for as long as an interrupt takes to come. */
+static RARELY struct thread *begin_turn(struct hart *hart, struct thread *thread)
+{
+    begin(hart, thread);
+    for (uint32_t looks = 0; hart->payer == NULL; looks++) {
+        struct thread *other = looks < LOOKS_MAX ? take_paid(hart, thread) : NULL;
+        if (other == NULL) {
+            hart->turn_end = looks < LOOKS_MAX ? hart->turn_end : hart->switched_at;
+            break;
+        }
+        thread = other;
+        begin(hart, thread);
+    }
+    return thread;
 }
 
 static struct thread *choose(struct hart *hart)
 {
     struct thread *thread = hart->current;
     if (thread != NULL) {
-        if (!must_yield(hart, thread)) {
+        if (!must_yield(hart, thread) || (hart->turn_over && goes_on(hart, thread))) {
             return thread;
         }
         sched_yield(thread);
     }
-    thread = queue_take(hart, hart);
-    if (thread == NULL) {
-        thread = steal(hart);
+    thread = take(hart);
+    if (thread != NULL && unlikely(thread->account != hart->payer)) {
+        thread = begin_turn(hart, thread);
     }
     if (thread != NULL) {
-        hart->current = thread;
+        hart->turn_owner = thread;
         hart->switches++;
-        /* The clock was read when the hart was left by another thread, or by idle. */
-        hart->slice_end = hart->switched_at + clock_slice_ticks;
     }
     return thread;
 }
@@ -272,16 +360,16 @@ static void arm_clock(struct hart *hart, uint64_t when_ns)
     }
 }
 
-/* The thread shares the hart with its equals, or with the reaper: the clock ends its turn. */
+/* Others want the hart, or the reaper does: the clock ends the turn. */
 static RARELY void arm_turn(struct hart *hart)
 {
-    uint64_t end_ns = clock_tick_ns(hart->slice_end);
+    uint64_t end_ns = clock_tick_ns(hart->turn_end);
     if (hart->chores) {
         uint64_t soon_ns = clock_now_ns() + REAPER_PERIOD_NS;
         end_ns = soon_ns < end_ns ? soon_ns : end_ns;
     }
     arm_clock(hart, end_ns);
-    hart->turn_armed = true;
+    hart->turn_armed = hart->turn_end;
 }
 
 /* Work is left in this hart's queue: an idle hart can have it. */
@@ -308,6 +396,7 @@ void sched_idle_end(struct hart *hart)
 static RARELY void idle(struct hart *hart)
 {
     mmu_leave_user(); /* the reaper may be waiting for this hart to leave a space */
+    end_turn(hart);
     if (hart->chores) {
         return;
     }
@@ -327,24 +416,6 @@ static RARELY void idle(struct hart *hart)
     hart->idle_ns += clock_now_ns() - began_ns;
 }
 
-bool sched_chores_step(void)
-{
-    struct hart *hart = cpu_hart();
-    struct chores *own = &hart->own_chores;
-    step_begin_chores();
-    hart->chores_to = own;
-    bool goes_on = true, done = false;
-    while (goes_on && !done) {
-        goes_on = chores_step(own);
-        if (chores_given_back(own)) { /* no message on its way out holds a handle */
-            goes_on = job_search_step() && goes_on;
-        }
-        done = goes_on && chores_empty(own) && list_empty(&hart->searches);
-    }
-    hart->chores_to = &hart->fresh_chores;
-    return done;
-}
-
 /* Between two steps. */
 static RARELY void let_interrupts_in(struct hart *hart)
 {
@@ -360,7 +431,7 @@ static RARELY void do_chores(struct hart *hart)
         return; /* a thread comes first; its turn will be short */
     }
     /* The rest when this hart next passes here: not every system call of whoever runs is to pay for it. */
-    hart->chores = !sched_chores_step();
+    hart->chores = !chores_run();
 }
 
 static void space_enter(const struct hart *hart, struct arch_space *space)
@@ -398,9 +469,9 @@ struct thread *kernel_exit(void)
             hart_count > 1) {
             offer_work(hart);
         }
-        /* A clock that is set to the end of an earlier turn will do: it looks at this one's. */
-        bool shares = mask_of(hart) >> priority_of(thread) != 0;
-        if (unlikely((shares && !hart->turn_armed) || hart->chores)) {
+        /* A clock that is set to an earlier end of a turn will do: it looks at this one's. */
+        bool wanted = mask_of(hart) != 0 || hart_count > 1; /* somewhere, perhaps */
+        if (unlikely((wanted && hart->turn_end < hart->turn_armed) || hart->chores)) {
             arm_turn(hart);
         }
         arm_clock(hart, deadline_next());
@@ -416,7 +487,8 @@ void trap_timer(void)
     sched_attention();
     hart->timer_interrupts++;
     hart->armed_ns = SK_DEADLINE_NEVER;
-    hart->turn_armed = false;
+    hart->turn_armed = SK_DEADLINE_NEVER;
+    hart->turn_over = hart->current != NULL && clock_ticks() >= hart->turn_end;
     clock_arm(~(uint64_t)0);
     deadline_run(clock_now_ns());
 }

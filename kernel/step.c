@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * System calls in steps. Owns: thread.step. No lock: only the hart that runs the thread comes here.
+ * System calls and chores in steps. Owns: thread.step. No lock: only the hart that runs the thread, or has the chores,
+ * comes here.
  * Tests: tests/host/kernel/test_step.c.
  */
+#include <kernel/process.h>
 #include <kernel/sched.h>
 #include <kernel/step.h>
 #include <kernel/syscall.h>

@@ -23,7 +23,7 @@ status_t sys_job_create(struct thread *self, struct capability parent, vaddr_t b
         [BUDGET_THREADS] = wanted.threads,
     };
     struct job *job;
-    status = job_create(container_of(parent.object, struct job, object), limit, &job);
+    status = job_create(container_of(parent.object, struct job, object), limit, wanted.cpu, &job);
     return status != SK_OK ? status : handle_add_new(self->process, &job->object, handle);
 }
 

@@ -69,6 +69,7 @@ static void thread_init(struct thread *thread, struct process *process, uint32_t
 {
     object_init(&thread->object, SK_TYPE_THREAD, process->job);
     thread->process = process;
+    thread->account = process->job->account;
     object_get(&process->object);
     fpu_init(&thread->fpu);
     lock_init(&thread->lock, LOCK_THREAD);

@@ -158,6 +158,23 @@ static void grant_properties(struct grant *grant, const struct driver_manifest *
     }
 }
 
+/* A driver has its share of the processor, but at most half of what devmgr still has: where many devices are
+ * found, devmgr and all of them go on. */
+static status_t grant_job(struct found *found)
+{
+    struct sk_budget budget = found->driver->budget;
+    struct sk_job_info own;
+    uint64_t written;
+    status_t status = sk_object_info(sk_self_job, &own, sizeof own, &written);
+    if (status != SK_OK) {
+        return status;
+    }
+    if (budget.cpu > own.limit.cpu / 2) {
+        budget.cpu = own.limit.cpu / 2;
+    }
+    return sk_job_create(sk_self_job, &budget, &found->job);
+}
+
 status_t grant_make(struct grant *grant, struct found *found, const void *tree)
 {
     const struct device *device = &found->device;
@@ -167,7 +184,7 @@ status_t grant_make(struct grant *grant, struct found *found, const void *tree)
     snprintf(text, sizeof text, "compatible=%s", device_compatible(tree, device, found->driver));
     grant_argument(grant, text);
     grant_properties(grant, found->driver, device, tree);
-    status_t status = sk_job_create(sk_self_job, &found->driver->budget, &found->job);
+    status_t status = grant_job(found);
     if (status == SK_OK) {
         status = grant_ranges(grant, device);
     }

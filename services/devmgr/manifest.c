@@ -51,11 +51,9 @@ static bool take_budget(struct reader *reader, const char *word)
     const struct {
         const char *name;
         uint64_t *value;
-    } kinds[] = {{"pages=", &budget->pages},
-                 {"objects=", &budget->objects},
-                 {"handles=", &budget->handles},
-                 {"messages=", &budget->messages},
-                 {"threads=", &budget->threads}};
+    } kinds[] = {{"pages=", &budget->pages},     {"objects=", &budget->objects},
+                 {"handles=", &budget->handles}, {"messages=", &budget->messages},
+                 {"threads=", &budget->threads}, {"cpu=", &budget->cpu}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         size_t length = strlen(kinds[i].name);
         if (strncmp(word, kinds[i].name, length) == 0) {
@@ -254,7 +252,8 @@ status_t driver_parse(const char *text, size_t length, struct driver_manifest *d
         .interrupts = 1,
         .restarts = true,
         .priority = SK_PRIORITY_DEFAULT,
-        .budget = {.pages = 128, .objects = 128, .handles = 64, .messages = 64, .threads = 1}};
+        .budget = {
+            .pages = 128, .objects = 128, .handles = 64, .messages = 64, .threads = 1, .cpu = 20}};
     if (!take_text(&reader, text, length)) {
         return SK_BAD_FORMAT;
     }

@@ -213,6 +213,7 @@ static const struct {
     {"handles", offsetof(struct sk_budget, handles)},
     {"messages", offsetof(struct sk_budget, messages)},
     {"threads", offsetof(struct sk_budget, threads)},
+    {"cpu", offsetof(struct sk_budget, cpu)},
 };
 #define BUDGET_WORDS (sizeof budget_words / sizeof budget_words[0])
 
@@ -308,7 +309,8 @@ static status_t parse_program(struct line *line, struct manifest *manifest)
     manifest->programs[manifest->count++] = (struct manifest_program){
         .name = line->words[1],
         .priority = SK_PRIORITY_DEFAULT,
-        .budget = {.pages = 256, .objects = 128, .handles = 128, .messages = 64, .threads = 4},
+        .budget =
+            {.pages = 256, .objects = 128, .handles = 128, .messages = 64, .threads = 4, .cpu = 20},
     };
     return SK_OK;
 }

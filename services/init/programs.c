@@ -159,6 +159,7 @@ static status_t make_job(struct init *init, struct program *program)
     budget.handles += all->handles * share->handles / 100;
     budget.messages += all->messages * share->messages / 100;
     budget.threads += all->threads * share->threads / 100;
+    budget.cpu += all->cpu * share->cpu / 100;
     return sk_job_create(sk_self_job, &budget, &program->job);
 }
 

@@ -205,16 +205,6 @@ static void write_job_name(struct writer *w, const struct status_input *input, u
     string(w, "name", "", 0);
 }
 
-/* What the processes of a job that are still told of have taken. */
-static uint64_t cpu_time_ns(const struct status_input *input, uint64_t job_id)
-{
-    uint64_t total = 0;
-    for (size_t i = 0; i < input->process_count; i++) {
-        total += input->processes[i].job_id == job_id ? input->processes[i].run_time_ns : 0;
-    }
-    return total;
-}
-
 static void write_budget(struct writer *w, const char *name, uint64_t used, uint64_t limit)
 {
     open(w, name, '{');
@@ -233,7 +223,9 @@ static void write_jobs(struct writer *w, const struct status_input *input)
         number(w, "parent", job->parent_id);
         write_job_name(w, input, job->id);
         number(w, "processes", job->processes);
-        number(w, "cpu_us", cpu_time_ns(input, job->id) / 1000);
+        number(w, "cpu_us", job->cpu_time_ns / 1000);
+        number(w, "cpu_share", job->limit.cpu);
+        number(w, "cpu_ran_out", job->cpu_ran_out);
         write_budget(w, "memory", job->used.pages * SK_PAGE_SIZE, job->limit.pages * SK_PAGE_SIZE);
         write_budget(w, "objects", job->used.objects, job->limit.objects);
         write_budget(w, "handles", job->used.handles, job->limit.handles);

@@ -12,6 +12,8 @@
 #define SK_OBSERVERS_MAX 64u /* wait sets and threads that wait for one object at a time */
 #define SK_JOB_DEPTH_MAX 32u /* jobs below the root job, each in the other */
 
+#define SK_CPU_HART 1000u /* the share of the processors that is one whole hart */
+
 /* What a job may use. Carved out of the parent at job_create, given back when the job ends. */
 struct sk_budget {
     uint64_t pages;    /* page frames: memory objects and page tables */
@@ -19,13 +21,17 @@ struct sk_budget {
     uint64_t handles;  /* handle table entries, and handles in flight */
     uint64_t messages; /* messages in flight */
     uint64_t threads;
+    uint64_t cpu; /* share of the processors, in SK_CPU_HART; 0: it uses its parent's */
 };
 
 struct sk_job_info {
     uint64_t id;
     uint64_t parent_id;     /* 0: the root */
     struct sk_budget limit; /* after what was carved out for children */
-    struct sk_budget used;
+    struct sk_budget used;  /* its share is none: time comes back by itself */
+    uint64_t
+        cpu_time_ns; /* that its share paid for, or that nobody else wanted; told when turns end */
+    uint64_t cpu_ran_out; /* turns that began with its share of the period used up */
     uint32_t processes;
     uint32_t children;
 };

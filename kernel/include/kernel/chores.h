@@ -43,5 +43,7 @@ bool message_release_step(struct chores *chores); /* supplied by ipc/ */
 bool memory_release_step(struct chores *chores);
 bool job_end_step(struct chores *chores);
 bool process_reap_step(struct chores *chores);
+/* One step of what this hart has put off; false: there is more. Part of kernel_exit. */
+bool chores_run(void);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <kernel/types.h>
 
-extern uint64_t clock_slice_ticks; /* [I] SCHED_SLICE_NS */
+extern uint64_t clock_period_ticks; /* [I] SCHED_PERIOD_NS */
 
 void clock_init(uint64_t timebase_hz);
 uint64_t clock_now_ns(void);

@@ -11,8 +11,12 @@
 #include <kernel/lock.h>
 
 #define PRIORITIES 32u
+/* In a run queue, a thread's rank is its priority, and this more if its job has some of its share left. */
+#define RANK_PAID PRIORITIES
+#define RANKS (2 * PRIORITIES)
 #define HART_LOCKS_MAX 8u
 
+struct account;
 struct deadline;
 
 struct hart {
@@ -24,9 +28,8 @@ struct hart {
     /* Something is to be done before a user program runs on: kernel_exit looks. Set by anyone who
      * gives this hart work, and by its interrupts. */
     _Atomic bool attention;
-    bool chores; /* this hart: it has put something off, see the lists below */
-    bool
-        turn_armed; /* this hart: its clock is set to the end of a turn, of this one or an earlier */
+    bool chores;           /* this hart: it has put something off, see the lists below */
+    bool turn_over;        /* this hart: its clock has found the turn at its end */
     uint64_t system_calls; /* for statistics; this hart */
     uint32_t number;       /* [I] dense */
     uint64_t id;           /* [I] the machine's */
@@ -34,12 +37,20 @@ struct hart {
     int32_t step_left; /* this hart: allowance of the step under way, see step.h */
 
     struct spinlock runqueue_lock;
-    struct list_node ready[PRIORITIES]; /* [runqueue_lock] struct thread.run_link */
-    _Atomic uint32_t ready_mask;        /* [runqueue_lock] written; read by anyone */
-    _Atomic uint32_t ready_top;         /* the highest priority in it, 0 if it is empty */
+    struct list_node ready[RANKS]; /* [runqueue_lock] struct thread.run_link */
+    _Atomic uint64_t ready_mask;   /* [runqueue_lock] written; read by anyone */
+    _Atomic uint32_t ready_top; /* the highest priority of a paid rank in it, 0 if there is none */
     _Atomic uint32_t ready_count;
-    uint64_t slice_end;   /* this hart: ticks, end of `current`'s turn */
     uint64_t switched_at; /* this hart: ticks, up to when run time has been told */
+
+    /* The turn under way (turn.h); this hart, in ticks. */
+    struct thread *turn_owner;    /* who was taken from the queue: compared, never followed */
+    struct account *payer;        /* its account, while that has paid; NULL: nobody pays */
+    uint32_t taken_rank;          /* that it had there */
+    struct account *turn_account; /* its account; NULL: there is no turn */
+    uint64_t turn_began, turn_end;
+    uint64_t turn_armed; /* what the clock is set to on behalf of a turn, ~0 for nothing */
+    uint64_t period_end, period_all; /* and struct account.spent of who has spent all of it */
 
     struct spinlock timers_lock;
     struct deadline *timers; /* [timers_lock] heap */

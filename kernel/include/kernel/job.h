@@ -14,6 +14,7 @@
 
 #include <kernel/log.h>
 #include <kernel/object.h>
+#include <kernel/turn.h>
 
 enum budget_kind {
     BUDGET_PAGES,
@@ -46,6 +47,8 @@ struct job {
     uint64_t
         limit[BUDGET_KINDS];     /* [budget_lock] what is its own: after carving out for children */
     uint64_t used[BUDGET_KINDS]; /* [budget_lock] */
+    struct account *account;     /* [I] who pays for its threads: itself, or an ancestor */
+    struct account own_account;  /* its share as the limits: after carving out for children */
     struct list_node
         channels; /* [budget_lock] struct channel.job_link, charged to it or to jobs that ended below */
     struct job *keeper; /* [budget_lock] not NULL once ended: has the channels; an ancestor */
@@ -69,10 +72,12 @@ struct job {
 
 extern const struct object_type job_type;
 
-/* The root job, with everything that boot left. Called once. */
+/* The root job, with everything that boot left, and all harts. Called once. */
 struct job *job_init_root(const uint64_t limit[BUDGET_KINDS]);
-/* OUT_OF_RANGE (too deep), OVER_BUDGET, NO_MEMORY. The caller owns the reference. */
-status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], struct job **job);
+/* `share`: of the processors, in SK_CPU_HART; 0: it uses its parent's. OUT_OF_RANGE (too deep), OVER_BUDGET,
+ * NO_MEMORY. The caller owns the reference. */
+status_t job_create(struct job *parent, const uint64_t limit[BUDGET_KINDS], uint64_t share,
+                    struct job **job);
 
 /* The rare part of the two below: of a job that has ended, what its heir has to do with it. No budget lock held. */
 RARELY status_t job_charge_heir(struct job *job, enum budget_kind kind, uint64_t amount);

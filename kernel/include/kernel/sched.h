@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The scheduler: fixed priorities, round robin, one run queue per hart, tickless. A thread that
- * becomes ready queues on the hart that woke it; an idle hart steals. Lock: hart.runqueue_lock.
+ * becomes ready queues on the hart that woke it; an idle hart steals. Those whose job has used up its share of the
+ * processors run after all others (turn.h). Lock: hart.runqueue_lock.
  */
 #ifndef KERNEL_SCHED_H
 #define KERNEL_SCHED_H
@@ -9,8 +10,9 @@
 #include <kernel/hart.h>
 #include <kernel/thread.h>
 
-#define SCHED_SLICE_NS                                                                             \
-    10000000ull /* a turn among equals: long against a switch, short for people */
+/* Shares of the processors are of this, and a turn among equals ends with it: long against a switch, short for
+ * people. */
+#define SCHED_PERIOD_NS 10000000ull
 
 /* Harts that sleep, or are about to: bits by number. */
 extern _Atomic uint64_t sched_idle_harts;
@@ -27,8 +29,6 @@ static inline void sched_chore(void)
     cpu_hart()->chores = true;
     sched_attention();
 }
-/* One step of what this hart has put off; false: there is more. Part of kernel_exit. */
-bool sched_chores_step(void);
 /* Queues a ready thread on this hart. thread.lock held. */
 void sched_enqueue(struct thread *thread);
 /* Moves a queued thread to the list of its new priority. thread.lock held. */

@@ -17,6 +17,7 @@
 #include <kernel/step.h>
 #include <kernel/wait.h>
 
+struct account;
 struct process;
 struct hart;
 struct sk_thread_info;
@@ -42,7 +43,8 @@ struct thread {
     struct object object;
     struct process *process; /* [I] +1 */
     struct arch_fpu fpu;
-    uint64_t token_slot; /* [I] its place in thread_slots, for tokens */
+    struct account *account; /* [I] that of its job: who pays for its turns */
+    uint64_t token_slot;     /* [I] its place in thread_slots, for tokens */
 
     struct spinlock lock;            /* LOCK_THREAD */
     _Atomic uint32_t state;          /* enum thread_state */

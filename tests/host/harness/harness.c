@@ -131,24 +131,27 @@ void advance_to(uint64_t ns)
     cpu_set_hart(before);
 }
 
-static void set_mask(struct hart *hart, uint32_t mask)
+/* What lists are empty has changed. */
+static void set_mask(struct hart *hart)
 {
+    uint64_t mask = 0;
+    for (uint32_t rank = 0; rank < RANKS; rank++) {
+        mask |= (uint64_t)!list_empty(&hart->ready[rank]) << rank;
+    }
     hart->ready_mask = mask;
-    hart->ready_top = mask == 0 ? 0 : 31 - (uint32_t)__builtin_clz(mask);
+    mask >>= RANK_PAID;
+    hart->ready_top = mask == 0 ? 0 : 63 - (uint32_t)__builtin_clzll(mask);
 }
 
 /* Takes a ready thread from whatever queue it is in to the front of this hart's. */
 static void fetch(struct thread *thread)
 {
     struct hart *from = thread->hart, *hart = cpu_hart();
-    uint32_t bit = 1u << thread->priority;
     list_remove(&thread->run_link);
-    if (list_empty(&from->ready[thread->priority])) {
-        set_mask(from, from->ready_mask & ~bit);
-    }
+    set_mask(from);
     from->ready_count--;
-    list_prepend(&hart->ready[thread->priority], &thread->run_link);
-    set_mask(hart, hart->ready_mask | bit);
+    list_prepend(&hart->ready[thread->priority + RANK_PAID], &thread->run_link);
+    set_mask(hart);
     hart->ready_count++;
     thread->hart = hart;
 }
@@ -169,6 +172,8 @@ void run(struct thread *thread)
     }
     if (hart->current != NULL) {
         sched_yield(hart->current);
+    } else {
+        sched_idle_end(hart);
     }
     assert_int_equal(thread->state, THREAD_READY);
     fetch(thread);

@@ -9,7 +9,7 @@
 static struct job *job_make(struct job *parent, const uint64_t budget[BUDGET_KINDS])
 {
     struct job *job;
-    assert_int_equal(job_create(parent, budget, &job), SK_OK);
+    assert_int_equal(job_create(parent, budget, 0, &job), SK_OK);
     return job;
 }
 
@@ -55,7 +55,7 @@ void user_forget(struct user *user)
     settle();
     /* Its threads end when it is their turn to run. */
     for (uint32_t turn = 0; turn < 100 && user->process->state != SK_PROCESS_DEAD; turn++) {
-        advance_to(clock_now_ns() + SCHED_SLICE_NS);
+        advance_to(clock_now_ns() + SCHED_PERIOD_NS);
         settle();
     }
     assert_int_equal(user->process->state, SK_PROCESS_DEAD);

@@ -123,7 +123,7 @@ struct party *party_make(const char *name, struct job *parent)
 {
     struct job *job;
     const uint64_t budget[BUDGET_KINDS] = {60, 200, 300, 200, 20};
-    CHECK(job_create(parent != NULL ? parent : world_root, budget, &job) == SK_OK);
+    CHECK(job_create(parent != NULL ? parent : world_root, budget, 0, &job) == SK_OK);
     return party_start(name, job);
 }
 
@@ -410,7 +410,7 @@ status_t act_reply_receive(struct actor *self, token_t token, uint64_t word, han
 /* Its time slice is over soon. */
 static struct thread *way_nowhere(struct actor *self)
 {
-    host_clock_set(clock_ticks() + explore_draw(SCHED_SLICE_NS / 16));
+    host_clock_set(clock_ticks() + explore_draw(SCHED_PERIOD_NS / 16));
     explore_relax();
     return self->thread;
 }
@@ -461,7 +461,7 @@ static void finish(void)
             cpu_set_hart(&harts[i]);
             chores_assign();
             for (uint32_t step = 0; step < 500; step++) {
-                sched_chores_step();
+                chores_run();
             }
         }
     }

@@ -103,8 +103,8 @@ static void test_by_its_deadline(void **state)
     assert_call_ended(&pair, SK_TIMED_OUT, 0);
     assert_int_equal(receive(&pair, SK_DEADLINE_POLL), SK_TIMED_OUT);
     /* Received: delivered, and the reply comes too late. */
-    token_t token = call_received_by_server(&pair, clock_now_ns() + SCHED_SLICE_NS * 3);
-    advance_to(clock_now_ns() + SCHED_SLICE_NS * 3);
+    token_t token = call_received_by_server(&pair, clock_now_ns() + SCHED_PERIOD_NS * 3);
+    advance_to(clock_now_ns() + SCHED_PERIOD_NS * 3);
     assert_call_ended(&pair, SK_TIMED_OUT, SK_INFO_DELIVERED);
     assert_int_equal(reply_receive(&pair, token, 5), BLOCKED);
     assert_int_equal(call(&pair, 6, SK_DEADLINE_NEVER), BLOCKED);
@@ -254,7 +254,7 @@ static void test_killed_in_the_midst(void **state)
         thread_kill(victim);
         for (uint32_t turn = 0; turn < 10 && !is_dead(victim); turn++) {
             settle();
-            advance_to(clock_now_ns() + SCHED_SLICE_NS);
+            advance_to(clock_now_ns() + SCHED_PERIOD_NS);
         }
         assert_true(is_dead(victim));
         if (round < 2) {

@@ -142,7 +142,7 @@ static void begin(void)
     root = job_init_root(everything);
     capability_make(&root->object, 0);
     const uint64_t budget[BUDGET_KINDS] = {3000, 4000, 6000, 2000, 300};
-    ASSERT(job_create(root, budget, &playground) == SK_OK);
+    ASSERT(job_create(root, budget, 0, &playground) == SK_OK);
     for (uint32_t i = 0; i < 6; i++) {
         start_first(8 + i % 2);
     }
@@ -158,7 +158,7 @@ static void finish(void)
             cpu_set_hart(&harts[i]);
             chores_assign();
             for (uint32_t step = 0; step < 10000; step++) {
-                sched_chores_step();
+                chores_run();
             }
         }
     }

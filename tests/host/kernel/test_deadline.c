@@ -138,7 +138,7 @@ static void test_an_idle_hart_has_no_clock(void **state)
                                 SK_SIGNAL_TERMINATED, SK_DEADLINE_NEVER),
                      BLOCKED);
     settle();
-    advance_to(clock_now_ns() + 10 * SCHED_SLICE_NS);
+    advance_to(clock_now_ns() + 10 * SCHED_PERIOD_NS);
     settle();
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(host_clock_armed(&harts[i]), ~0ull);
@@ -153,7 +153,7 @@ static void test_equals_share_a_hart(void **state)
     run(user.thread);
     uint64_t begin = clock_now_ns();
     for (uint32_t i = 0; i < 10; i++) {
-        begin += SCHED_SLICE_NS;
+        begin += SCHED_PERIOD_NS;
         advance_to(begin);
         assert_ptr_equal(cpu_hart()->current, i % 2 == 0 ? second : user.thread);
     }

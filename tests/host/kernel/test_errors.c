@@ -292,7 +292,8 @@ static void test_processes(void **state)
     R(thread_set_priority, BAD_STATE, thread, 1);
     R(memory_map, BAD_STATE, process, zoo.handles[SK_TYPE_MEMORY], 0, PAGE_SIZE, 0, SK_PROT_READ);
 
-    const struct sk_budget small = {4, 4, 4, 4, 1};
+    const struct sk_budget small = {
+        .pages = 4, .objects = 4, .handles = 4, .messages = 4, .threads = 1};
     assert_true(user_write(zoo.user.thread, zoo.page + 1024, &small, sizeof small));
     handle_t killed = made(&zoo, SK_SYS_job_create, job, zoo.page + 1024, 0, 0);
     assert_int_equal(syscall_as(zoo.user.thread, SK_SYS_job_kill, killed), SK_OK);

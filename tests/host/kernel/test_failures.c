@@ -401,7 +401,8 @@ static void begin(struct context *c)
         c->memory = i == 0 ? handle : c->memory;
     }
     c->page = FIRST_PAGE;
-    const struct sk_budget budget = {4, 4, 4, 4, 1};
+    const struct sk_budget budget = {
+        .pages = 4, .objects = 4, .handles = 4, .messages = 4, .threads = 1};
     assert_true(user_write(c->user.thread, c->page, &budget, sizeof budget));
     assert_true(user_write(c->user.thread, c->page + 1024, "name", 4));
 }

@@ -23,7 +23,7 @@ static void test_limits_are_carved_and_come_back(void **state)
         uint64_t too_much[BUDGET_KINDS] = {1, 1, 1, 1, 1};
         too_much[kind] = limit[kind] - user.job->used[kind] + 1;
         uint64_t used = user.job->used[kind];
-        assert_int_equal(job_create(user.job, too_much, &child), SK_OVER_BUDGET);
+        assert_int_equal(job_create(user.job, too_much, 0, &child), SK_OVER_BUDGET);
         assert_int_equal(user.job->used[kind], used);
         assert_int_equal(user.job->limit[kind], limit[kind]);
     }
@@ -97,7 +97,7 @@ static void test_charges_against_a_model(void **state)
         case 0: {
             const uint64_t wanted[BUDGET_KINDS] = {amount, 10, 0, 0, 0};
             if (count < 8 && i == 0) {
-                status_t status = job_create(jobs[i], wanted, &jobs[count]);
+                status_t status = job_create(jobs[i], wanted, 0, &jobs[count]);
                 assert_int_equal(status, amount <= free_pages[i] ? SK_OK : SK_OVER_BUDGET);
                 if (status == SK_OK) {
                     free_pages[i] -= amount;

@@ -104,7 +104,7 @@ def hang_it(file):
     """A driver in an endless loop has a hart of its own here; see docs/faults.md for one hart."""
     files = {"www/big.bin": file,
              "etc/drivers/virtio-net.driver": os.path.join(HERE, "faulty-nic.driver")}
-    with guest(file, files=files, smp=2) as machine:
+    with guest(file, files=files, smp=1) as machine:  # where a loop is worst
         healer = healing.Healer(machine)
         healer.warm_up()
         load, wait = download(healer, file)

@@ -27,6 +27,7 @@ int mode_exhaust(int argc, char **argv);
 int mode_fork_bomb(int argc, char **argv);
 int mode_hog(int argc, char **argv);
 int mode_flood(int argc, char **argv);
+int mode_loop(int argc, char **argv);
 /* messages.c */
 int mode_stuff(int argc, char **argv);
 int mode_cycles(int argc, char **argv);
@@ -44,6 +45,12 @@ int mode_elf(int argc, char **argv);
 /* fuzz.c. Ends with FUZZ_LEAK if the kernel told it an address of its own. */
 #define FUZZ_LEAK 0x5ec4e7
 int mode_fuzz(int argc, char **argv);
+
+/* loops.c: on one hart. */
+void loops_by_share_and_priority(void);
+void loops_alone(void);
+void loops_of_equals(void);
+void loops_give_back_their_shares(void);
 
 /* client.c: the client that is watched. */
 struct client {

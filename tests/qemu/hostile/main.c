@@ -5,7 +5,7 @@
  * the slowest requests but one in a hundred may take at most twice what they take in peace.
  *
  *   run=test-hostile                the attacks
- *   run=test-hostile,measure        the same, measured
+ *   run=test-hostile,measure[,MODE] the same, measured, or only those attacks
  *   run=test-hostile,random,SECONDS[,SEED]   random system calls
  */
 #include <stdlib.h>
@@ -25,8 +25,8 @@ static const struct self_mode modes[] = {
     {"stuff", mode_stuff},     {"cycles", mode_cycles},       {"deaf", mode_deaf},
     {"die", mode_die},         {"malformed", mode_malformed}, {"connect", mode_connect},
     {"slow", mode_slow},       {"storm", mode_storm},         {"ring", mode_ring},
-    {"flood", mode_flood},     {"reach", mode_reach},         {"elf", mode_elf},
-    {"fuzz", mode_fuzz},
+    {"flood", mode_flood},     {"reach", mode_reach},         {"loop", mode_loop},
+    {"elf", mode_elf},         {"fuzz", mode_fuzz},
 };
 
 struct attack {
@@ -53,6 +53,7 @@ static const struct attack attacks[] = {
     {"a hog at the lowest priority", "hog", "1", 1},
     {"a hog in between", "hog", "8", 8},
     {"a hog at the highest priority it may have", "hog", "16", 16},
+    {"a hog above everybody", "hog", "31", 31},
     {"a flood of the log", "flood", NULL},
     {"deaf clients", "deaf", NULL, .again = true},
     {"clients that die at each step", "die", NULL, .again = true},
@@ -83,7 +84,7 @@ _Noreturn void hostile_broke(int line)
 static handle_t hostile_job(void)
 {
     static const struct sk_budget budget = {
-        .pages = 2500, .objects = 1500, .handles = 2500, .messages = 600, .threads = 48};
+        .pages = 2500, .objects = 1500, .handles = 2500, .messages = 600, .threads = 48, .cpu = 1};
     handle_t job = SK_HANDLE_NONE;
     uint64_t limit = test_deadline();
     /* What an earlier one left in rings, which nobody has closed, is looked for after its end. */
@@ -277,8 +278,18 @@ int main(int argc, char **argv)
         return test_done();
     }
     measured = argc > 1 && strcmp(argv[1], "measure") == 0;
+    if (measured) {
+        test_case("two endless loops get the hart by share, then by priority",
+                  loops_by_share_and_priority);
+        test_case("an endless loop alone gets the hart", loops_alone);
+        test_case("two equal endless loops get the same", loops_of_equals);
+        test_case("shares come back", loops_give_back_their_shares);
+    }
     for (uint32_t i = 0; i < COUNT(attacks); i++) {
         current = &attacks[i];
+        if (argc > 2 && strcmp(argv[2], current->mode) != 0) {
+            continue;
+        }
         test_case(current->name, under_attack);
     }
     return test_done();

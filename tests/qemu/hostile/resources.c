@@ -214,6 +214,13 @@ static void spin(void *argument)
     }
 }
 
+/* One endless loop. */
+int mode_loop(int argc, char **argv)
+{
+    spin(NULL);
+    return 0;
+}
+
 /* As many threads as it may have, at the priority that it was started with. */
 int mode_hog(int argc, char **argv)
 {

@@ -103,6 +103,7 @@ struct sk_job_info job_info(handle_t job)
 static bool same_but_pages(struct sk_job_info a, struct sk_job_info b)
 {
     a.used.pages = b.used.pages = 0;
+    a.cpu_time_ns = b.cpu_time_ns = a.cpu_ran_out = b.cpu_ran_out = 0;
     return memcmp(&a, &b, sizeof a) == 0;
 }
 

@@ -41,8 +41,10 @@ static const struct sk_process_info processes[] = {
 
 static const struct sk_job_info jobs[] = {
     {.id = 8,
-     .limit = {.pages = 10, .objects = 20, .handles = 30, .messages = 40, .threads = 5},
+     .limit = {.pages = 10, .objects = 20, .handles = 30, .messages = 40, .threads = 5, .cpu = 600},
      .used = {.pages = 1, .objects = 2, .handles = 3, .messages = 4, .threads = 1},
+     .cpu_time_ns = 1999,
+     .cpu_ran_out = 7,
      .processes = 1},
     {.id = 9, .parent_id = 8},
 };
@@ -82,11 +84,14 @@ static const char wanted[] =
     "\"memory\":12288,\"cpu_us\":1},"
     "{\"id\":12,\"name\":\"a\\\"b\\\\c\\u0001\",\"state\":\"unknown\",\"threads\":0,\"handles\":0,"
     "\"memory\":0,\"cpu_us\":0}],"
-    "\"jobs\":[{\"id\":8,\"parent\":0,\"name\":\"init\",\"processes\":1,\"cpu_us\":1,"
+    "\"jobs\":[{\"id\":8,\"parent\":0,\"name\":\"init\",\"processes\":1,\"cpu_us\":1,\"cpu_share\":"
+    "600,"
+    "\"cpu_ran_out\":7,"
     "\"memory\":{\"used\":4096,\"limit\":40960},"
     "\"objects\":{\"used\":2,\"limit\":20},\"handles\":{\"used\":3,\"limit\":30},"
     "\"messages\":{\"used\":4,\"limit\":40},\"threads\":{\"used\":1,\"limit\":5}},"
-    "{\"id\":9,\"parent\":8,\"name\":\"\",\"processes\":0,\"cpu_us\":0,"
+    "{\"id\":9,\"parent\":8,\"name\":\"\",\"processes\":0,\"cpu_us\":0,\"cpu_share\":0,"
+    "\"cpu_ran_out\":0,"
     "\"memory\":{\"used\":0,\"limit\":0},"
     "\"objects\":{\"used\":0,\"limit\":0},\"handles\":{\"used\":0,\"limit\":0},"
     "\"messages\":{\"used\":0,\"limit\":0},\"threads\":{\"used\":0,\"limit\":0}}],"
