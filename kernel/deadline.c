@@ -12,6 +12,9 @@
 #include <kernel/panic.h>
 #include <kernel/sched.h>
 
+/* Some 20,000 instructions' worth. */
+#define AT_ONCE_MAX 64u
+
 static uint32_t rank_of(const struct deadline *node)
 {
     return node == NULL ? 0 : node->rank;
@@ -135,9 +138,11 @@ void deadline_disarm(struct deadline *deadline)
     }
 }
 
+/* At most that many: for the rest the clock fires again as soon as kernel_exit has set it to their time, and what else
+ * has happened comes in between. */
 static void run_heap(struct hart *hart, uint64_t now_ns)
 {
-    for (;;) {
+    for (uint32_t i = 0; i < AT_ONCE_MAX; i++) {
         lock_acquire(&hart->timers_lock);
         struct deadline *first = hart->timers;
         if (first == NULL || first->when_ns > now_ns) {
@@ -186,7 +191,7 @@ static struct thread *lazy_pop(struct hart *hart, uint64_t now_ns, uint64_t *seq
 
 static void run_lazy(struct hart *hart, uint64_t now_ns)
 {
-    for (;;) {
+    for (uint32_t i = 0; i < AT_ONCE_MAX; i++) {
         uint64_t sequence;
         lock_acquire(&hart->timers_lock);
         struct thread *thread = lazy_pop(hart, now_ns, &sequence);
@@ -196,6 +201,7 @@ static void run_lazy(struct hart *hart, uint64_t now_ns)
         }
         wait_cancel(thread, sequence, SK_TIMED_OUT);
     }
+    hart->lazy_next_ns = now_ns; /* there may be more */
 }
 
 void deadline_run(uint64_t now_ns)
