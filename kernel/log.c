@@ -106,12 +106,13 @@ size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next)
     return length;
 }
 
-status_t log_take_console(struct object *arrival)
+status_t log_take_console(struct object *arrival, uint64_t *position)
 {
     lock_acquire(&log_lock);
     bool taken = console != NULL;
     if (!taken) {
         console = arrival;
+        *position = written;
         atomic_store_explicit(&log_console_due, true, memory_order_relaxed);
         sched_attention();
     }

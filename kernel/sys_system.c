@@ -287,13 +287,14 @@ status_t sys_log_read(struct thread *self, struct capability log, uint64_t posit
     return status;
 }
 
-status_t sys_log_take_console(struct thread *self, struct capability log, struct capability arrival)
+status_t sys_log_take_console(struct thread *self, struct capability log, struct capability arrival,
+                              uint64_t *position)
 {
     if (!resource_is(log.object, SK_RESOURCE_LOG)) {
         return SK_WRONG_TYPE;
     }
     object_get(arrival.object);
-    status_t status = log_take_console(arrival.object);
+    status_t status = log_take_console(arrival.object, position);
     if (status != SK_OK) {
         object_put(arrival.object);
     }

@@ -304,16 +304,7 @@ static status_t take_over_log(void)
         status = sk_server_watch(&server, log_arrival, SK_SIGNAL_EVENT, log_grew, NULL);
     }
     if (status == SK_OK) {
-        status = sk_log_take_console(log_handle, log_arrival);
-    }
-    if (status == SK_OK) {
-        /* What is there already, the kernel has printed. */
-        char text[512];
-        uint64_t copied = 1;
-        while (status == SK_OK && copied > 0) {
-            status = sk_log_read(log_handle, log_position, text, sizeof text, &copied,
-                                 &log_position);
-        }
+        status = sk_log_take_console(log_handle, log_arrival, &log_position);
     }
     return status;
 }

@@ -27,7 +27,7 @@ from tap import Tap
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("SKERRY_BUILD", os.path.join(ROOT, "build-host"))
 # The test programs that boot the kernel, the likeliest to fail first.
-PROGRAMS = ["handle", "call", "waitset", "collect", "failures", "errors", "fuzz-syscalls", "job", "space", "page", "deadline", "ways", "wait", "lock",
+PROGRAMS = ["handle", "call", "waitset", "collect", "failures", "errors", "fuzz-syscalls", "job", "space", "page", "deadline", "ways", "wait", "turn", "lock",
             "interleave"]
 ARGUMENTS = {"interleave": ["400"]}
 FOLDERS = {"interleave": "tests/host/interleave"}

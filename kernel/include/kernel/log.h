@@ -47,8 +47,8 @@ bool log_admits(struct log_share *share, const struct log_limit *limit, uint64_t
 /* Copies from `position` on; returns the bytes copied, *next tells where to go on. */
 size_t log_copy(uint64_t position, char *buffer, size_t size, uint64_t *next);
 /* From now on only the ring; `arrival` (an event, reference moved in) is signalled when it grows.
- * BUSY when taken. */
-status_t log_take_console(struct object *arrival);
+ * What lies before *position is printed. BUSY when taken. */
+status_t log_take_console(struct object *arrival, uint64_t *position);
 /* Signals the console's event if the log has grown since; no lock held. Part of kernel_exit. */
 RARELY void log_tell_console_now(void);
 extern _Atomic bool log_console_due;

@@ -163,8 +163,10 @@ static void a_console_takes_over_and_is_told_later(void **state)
 {
     struct object event = {.refs = 1};
     struct object other = {.refs = 1};
-    assert_int_equal(log_take_console(&event), SK_OK);
-    assert_int_equal(log_take_console(&other), SK_BUSY);
+    uint64_t position = 0, next;
+    char text[8];
+    assert_int_equal(log_take_console(&event, &position), SK_OK);
+    assert_int_equal(log_take_console(&other, &position), SK_BUSY);
     log_tell_console(); /* what was there before */
     signalled = 0;
     printed_length = 0;
@@ -178,6 +180,9 @@ static void a_console_takes_over_and_is_told_later(void **state)
     assert_int_equal(signalled, 1);
     assert_int_equal(event.refs, 1);
     assert_int_equal(printed_length, 0);
+    /* From there on it is what nobody has printed. */
+    assert_int_equal(log_copy(position, text, sizeof text, &next), 2);
+    assert_memory_equal(text, "ab", 2);
 
     log_console_lost(&other);
     assert_int_equal(other.refs, 1);
@@ -192,7 +197,8 @@ static void a_console_takes_over_and_is_told_later(void **state)
 static void a_panic_prints_whoever_has_the_console(void **state)
 {
     struct object event = {.refs = 1};
-    assert_int_equal(log_take_console(&event), SK_OK);
+    uint64_t position;
+    assert_int_equal(log_take_console(&event, &position), SK_OK);
     printed_length = 0;
     log_panic_mode();
     log_append("dead", 4);

@@ -90,10 +90,10 @@ static void each_call_wants_its_kind(void)
     handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0), got;
     handle_t inspect = make_resource(SK_RESOURCE_INSPECT, 0, 0), event = make_event();
     uint8_t buffer[512];
-    uint64_t written, next;
+    uint64_t written, next, position;
     test_status(sk_log_write(inspect, "x", 1), SK_WRONG_TYPE);
     test_status(sk_log_read(inspect, 0, buffer, 1, &written, &next), SK_WRONG_TYPE);
-    test_status(sk_log_take_console(inspect, event), SK_WRONG_TYPE);
+    test_status(sk_log_take_console(inspect, event, &position), SK_WRONG_TYPE);
     test_status(sk_system_info(log, SK_SYSTEM_GENERAL, buffer, sizeof buffer, &written),
                 SK_WRONG_TYPE);
     test_status(sk_system_power(log, SK_POWER_OFF, SK_POWER_SUCCESS), SK_WRONG_TYPE);
@@ -280,17 +280,23 @@ static void a_flood_of_the_log_leaves_other_lines(void)
     test_status(sk_handle_close(log), SK_OK);
 }
 
-/* Whoever has taken the console over gives it back by closing its event. */
+/* Whoever has taken the console over gives it back by closing its event. What is written from then on is his, and none of
+ * it is lost. */
 static void the_console_has_one_taker(void)
 {
+    static const char line[] = "# seen by nobody else\n";
     handle_t log = make_resource(SK_RESOURCE_LOG, 0, 0);
-    uint64_t observed;
+    uint64_t observed, position = 0, none, copied, next;
+    char text[sizeof line - 1];
     for (int i = 0; i < 2; i++) {
         handle_t arrival = make_event(), other = make_event();
-        test_status(sk_log_take_console(log, arrival), SK_OK);
-        test_status(sk_log_take_console(log, other), SK_BUSY);
-        test_status(sk_log_take_console(log, arrival), SK_BUSY);
-        must(sk_log_write(log, "# seen by nobody\n", 17));
+        test_status(sk_log_take_console(log, arrival, &position), SK_OK);
+        must(sk_log_write(log, line, sizeof line - 1));
+        test_status(sk_log_take_console(log, other, &none), SK_BUSY);
+        test_status(sk_log_take_console(log, arrival, &none), SK_BUSY);
+        must(sk_log_read(log, position, text, sizeof text, &copied, &next));
+        test_equal(copied, sizeof text);
+        test_equal(memcmp(text, line, sizeof text), 0);
         test_status(sk_object_wait(arrival, SK_SIGNAL_EVENT, test_deadline(), &observed), SK_OK);
         close_all((handle_t[]){arrival, other}, 2);
     }

@@ -543,7 +543,8 @@ static void take_console(void)
 {
     must(sk_resource_create(sk_boot_handle("resource"), SK_RESOURCE_LOG, 0, 0, &kernel_log));
     event = make_event();
-    must(sk_log_take_console(kernel_log, event));
+    uint64_t position;
+    must(sk_log_take_console(kernel_log, event, &position));
 }
 
 static void give_console_back(void)
