@@ -400,6 +400,11 @@ static RARELY void idle(struct hart *hart)
     if (hart->chores) {
         return;
     }
+    if (hart->turn_armed != SK_DEADLINE_NEVER) { /* nobody has a turn: the clock sleeps, too */
+        hart->turn_armed = SK_DEADLINE_NEVER;
+        hart->armed_ns = SK_DEADLINE_NEVER;
+        clock_arm(~(uint64_t)0);
+    }
     uint64_t began_ns = clock_now_ns();
     atomic_fetch_or(&sched_idle_harts, 1ull << hart->number);
     atomic_thread_fence(memory_order_seq_cst); /* A: idle said before, queues read after */

@@ -25,6 +25,7 @@
 #define ECHO_WRITER 3u   /* likewise */
 #define PORT_PATIENCE (10 * SK_SECOND)
 #define LAST_WORDS (300 * SK_MS) /* less than init waits for a service that it stops */
+#define RETRY (10 * SK_MS)
 #define CLIENTS_MAX 48u
 
 /* A client: what of its text waits or was lost. */
@@ -68,7 +69,7 @@ static bool write_text(struct sk_client *client, const char *text, size_t length
            output_text(&output, client->process_id, client->name, text, length);
 }
 
-/* Sends what the port's window allows. */
+/* Sends what the port's window and its inbox allow; what is on its way tells when to go on. */
 static void pump(void)
 {
     _Alignas(8) static uint8_t buffer[sizeof(struct sk_uart_write) + SK_UART_BYTES_MAX];
@@ -76,13 +77,18 @@ static void pump(void)
     while (output.count > 0 && under_way < SK_UART_WINDOW) {
         size_t room = SK_UART_WINDOW - under_way;
         size_t most = room < SK_UART_BYTES_MAX ? room : SK_UART_BYTES_MAX;
-        size_t length = output_take(&output, message->bytes, most);
+        size_t length = output_peek(&output, message->bytes, most);
         message->operation = SK_UART_WRITE;
         struct sk_out out = sk_out_bytes(message, sizeof *message + length);
-        if (sk_channel_send(port->endpoint, &out) == SK_OK) {
-            under_way += (uint32_t)length;
+        if (sk_channel_send(port->endpoint, &out) != SK_OK) {
+            break;
         }
+        output_drop(&output, length);
+        under_way += (uint32_t)length;
     }
+    /* Nothing is on its way: only want of memory can be the reason, and nobody tells when that is over. */
+    bool alone = output.count > 0 && under_way == 0;
+    sk_server_set_deadline(&server, alone ? sk_deadline_after(RETRY) : SK_DEADLINE_NEVER);
 }
 
 /* Copies the kernel's log as far as there is room. */

@@ -78,14 +78,18 @@ bool output_raw(struct output *output, uint64_t writer, const char *text, size_t
     return append(output, writer, NULL, text, length);
 }
 
-size_t output_take(struct output *output, uint8_t *bytes, size_t size)
+size_t output_peek(const struct output *output, uint8_t *bytes, size_t size)
 {
     size_t count = size < output->count ? size : output->count;
     size_t until_end = OUTPUT_BYTES - output->first;
     size_t head = count < until_end ? count : until_end;
     memcpy(bytes, output->bytes + output->first, head);
     memcpy(bytes + head, output->bytes, count - head);
+    return count;
+}
+
+void output_drop(struct output *output, size_t count)
+{
     output->first = (uint32_t)((output->first + count) % OUTPUT_BYTES);
     output->count -= (uint32_t)count;
-    return count;
 }

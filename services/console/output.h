@@ -30,7 +30,9 @@ bool output_text(struct output *output, uint64_t writer, const char *name, const
                  size_t length);
 /* The same without tags, for lines that carry one already. */
 bool output_raw(struct output *output, uint64_t writer, const char *text, size_t length);
-/* Takes at most `size` bytes off the front; returns how many. */
-size_t output_take(struct output *output, uint8_t *bytes, size_t size);
+/* Copies at most `size` bytes from the front; returns how many. */
+size_t output_peek(const struct output *output, uint8_t *bytes, size_t size);
+/* Takes so many bytes off the front, which are there. */
+void output_drop(struct output *output, size_t count);
 
 #endif

@@ -163,7 +163,7 @@ static void grant_properties(struct grant *grant, const struct driver_manifest *
 static status_t grant_job(struct found *found)
 {
     struct sk_budget budget = found->driver->budget;
-    struct sk_job_info own;
+    struct sk_job_info own = {0};
     uint64_t written;
     status_t status = sk_object_info(sk_self_job, &own, sizeof own, &written);
     if (status != SK_OK) {
