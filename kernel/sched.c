@@ -397,13 +397,15 @@ static RARELY void idle(struct hart *hart)
 {
     mmu_leave_user(); /* the reaper may be waiting for this hart to leave a space */
     end_turn(hart);
-    if (hart->chores) {
-        return;
-    }
-    if (hart->turn_armed != SK_DEADLINE_NEVER) { /* nobody has a turn: the clock sleeps, too */
+    if (hart->turn_armed != SK_DEADLINE_NEVER) {
+        /* The clock is to sleep, too. What relied on it to fire, deadlines that nobody has looked at, is looked at now. */
         hart->turn_armed = SK_DEADLINE_NEVER;
         hart->armed_ns = SK_DEADLINE_NEVER;
         clock_arm(~(uint64_t)0);
+        deadline_run(clock_now_ns());
+    }
+    if (hart->chores) {
+        return;
     }
     uint64_t began_ns = clock_now_ns();
     atomic_fetch_or(&sched_idle_harts, 1ull << hart->number);
