@@ -27,14 +27,13 @@
 struct thread;
 
 struct account {
-    _Atomic uint64_t share; /* thousandths of a hart; job.budget_lock to write */
-    _Atomic uint64_t
-        spent; /* number of the last period that it paid in, and ticks of that: SPENT_BITS */
+    _Atomic uint64_t share;   /* thousandths of a hart; job.budget_lock to write */
+    _Atomic uint64_t spent;   /* the last period that it paid in, and ticks of it */
     _Atomic uint64_t time;    /* ticks that it paid for, or that went on beyond */
     _Atomic uint64_t ran_out; /* turns that its share could not pay for */
 };
 
-/* Enough for all harts' ticks of a period; the rest count periods for twenty years. */
+/* Of `spent`, for the ticks: enough for all harts' of a period. The rest numbers periods, for twenty years. */
 #define SPENT_BITS 28u
 #define SPENT_ALL ((1ull << SPENT_BITS) - 1) /* whatever it had of the period */
 
