@@ -434,7 +434,8 @@ static RARELY void do_chores(struct hart *hart)
 {
     chores_assign();
     let_interrupts_in(hart);
-    if (hart->current == NULL ? mask_of(hart) != 0 : top_of(hart) > priority_of(hart->current)) {
+    const struct thread *thread = hart->current;
+    if (thread == NULL ? mask_of(hart) != 0 : mask_of(hart) >> rank_of_turn(hart, thread) > 1) {
         return; /* a thread comes first; its turn will be short */
     }
     /* The rest when this hart next passes here: not every system call of whoever runs is to pay for it. */
