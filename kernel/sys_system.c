@@ -11,6 +11,7 @@
 #include <kernel/platform.h>
 #include <kernel/process.h>
 #include <kernel/resource.h>
+#include <kernel/sched.h>
 #include <kernel/step.h>
 #include <kernel/syscalls.h>
 
@@ -29,6 +30,19 @@ _Static_assert((int)SK_MEMORY_RAM == (int)MEMORY_ANONYMOUS &&
 
 /* Of system_info: step->start is the buffer, step->end its size, step->result what of it is written. */
 
+/* Threads in the queues, and harts that are not idle. */
+static uint32_t runnable_count(void)
+{
+    uint64_t idle = atomic_load_explicit(&sched_idle_harts, memory_order_relaxed);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < hart_count; i++) {
+        bool online = atomic_load_explicit(&harts[i].online, memory_order_relaxed);
+        count += atomic_load_explicit(&harts[i].ready_count, memory_order_relaxed);
+        count += online && (idle & 1ull << i) == 0;
+    }
+    return count;
+}
+
 static status_t general_step(struct thread *self)
 {
     struct step *step = &self->step;
@@ -44,6 +58,7 @@ static status_t general_step(struct thread *self)
         .messages = atomic_load_explicit(&message_live, memory_order_relaxed),
         .handles = step->value,
         .kernel_pages = page_kernel_count(),
+        .runnable = runnable_count(),
     };
     for (uint32_t i = 0; i < SK_TYPE_COUNT; i++) {
         info.objects[i] = atomic_load_explicit(&object_live[i], memory_order_relaxed);

@@ -263,6 +263,7 @@ size_t status_write(const struct status_input *input, char *out, size_t size)
     number(w, "timebase_hz", input->system->timebase_hz);
     write_memory(w, input->system);
     write_objects(w, input->system);
+    number(w, "runnable", input->system->runnable);
     write_harts(w, input);
     write_processes(w, input);
     write_jobs(w, input);

@@ -68,6 +68,7 @@ def count_test(record, count):
     """One line of Meson's JSON log: each TAP case counts; a program without TAP is one case."""
     where, result = record["name"].split("/")[-1].strip(), record["result"]
     failed_before, cases, explain = count.failed, 0, 0
+    before = []  # programs in the guest explain a failure before its line, scripts after it
     for line in record.get("stdout", "").splitlines():
         case = tap.parse_case(line)
         if line.startswith(tap.SUMMARY):
@@ -75,7 +76,12 @@ def count_test(record, count):
         elif case:
             cases += 1
             count.case(case[0], where, case[1], case[2])
-            explain = EXPLANATION_LINES if case[0] == tap.FAIL else 0
+            failed = case[0] == tap.FAIL
+            count.notes += before if failed else []
+            explain = EXPLANATION_LINES if failed and not before else 0
+            before = []
+        elif line.startswith("#") and not explain:
+            before = before[1 - EXPLANATION_LINES:] + ["    " + line]
         elif explain and line.startswith("#"):
             explain -= 1
             count.notes.append("    " + line)

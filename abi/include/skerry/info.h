@@ -114,7 +114,7 @@ struct sk_system_info {
     uint64_t handles;                /* entries in all tables, and in flight */
     uint64_t kernel_pages;           /* frames the kernel holds for itself */
     uint32_t harts;
-    uint32_t reserved;
+    uint32_t runnable; /* threads that run or wait for a hart, the caller's included */
 };
 
 struct sk_hart_info {

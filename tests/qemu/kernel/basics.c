@@ -128,6 +128,53 @@ static void the_system_tells_about_itself(void)
                 SK_INVALID_ARGS);
 }
 
+static _Atomic bool rest;
+
+static void spin(void *argument)
+{
+    (void)argument;
+    while (!rest) {
+    }
+}
+
+static uint32_t runnable_when(bool (*reached)(uint32_t runnable))
+{
+    struct sk_system_info info;
+    uint64_t written, deadline = sk_deadline_after(5 * SK_SECOND);
+    do {
+        sk_sleep(SK_MS);
+        must(sk_system_info(sk_boot_handle("inspect"), SK_SYSTEM_GENERAL, &info, sizeof info,
+                            &written));
+    } while (!reached(info.runnable) && sk_now() < deadline);
+    return info.runnable;
+}
+
+static bool is_one(uint32_t runnable)
+{
+    return runnable == 1;
+}
+
+static bool is_four(uint32_t runnable)
+{
+    return runnable == 4;
+}
+
+static void who_is_runnable_is_counted(void)
+{
+    struct sk_thread threads[3];
+    test_equal(runnable_when(is_one), 1);
+    rest = false;
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        must(sk_thread_start(&threads[i], spin, NULL, 0, 1));
+    }
+    test_equal(runnable_when(is_four), 4);
+    rest = true;
+    for (size_t i = 0; i < COUNT(threads); i++) {
+        must(sk_thread_join(&threads[i], SK_DEADLINE_NEVER));
+    }
+    test_equal(runnable_when(is_one), 1);
+}
+
 void test_basics(void)
 {
     self_case("basics: the own id is stable", the_own_id_is_stable);
@@ -136,4 +183,5 @@ void test_basics(void)
     self_case("basics: many sleep at once", many_sleep_at_once);
     self_case("basics: there is no such call", there_is_no_such_call);
     self_case("basics: the system tells about itself", the_system_tells_about_itself);
+    self_case("basics: who runs or waits for a hart is counted", who_is_runnable_is_counted);
 }

@@ -21,6 +21,7 @@ static const struct sk_system_info system_info = {
     .handles = 99,
     .kernel_pages = 100,
     .harts = 1,
+    .runnable = 3,
 };
 
 static const struct sk_hart_info harts[] = {
@@ -76,7 +77,7 @@ static const char wanted[] =
     "\"memory\":{\"total\":134217728,\"free\":122880000,\"kernel\":409600},"
     "\"objects\":{\"jobs\":1,\"processes\":2,\"threads\":3,\"endpoints\":4,\"memories\":5,"
     "\"waitsets\":6,\"events\":7,\"timers\":8,\"interrupts\":9,\"resources\":10,\"handles\":99,"
-    "\"messages\":1},"
+    "\"messages\":1},\"runnable\":3,"
     "\"harts\":[{\"id\":3,\"idle_ms\":7,\"switches\":5,\"system_calls\":6,\"timer_interrupts\":4,"
     "\"ipi_received\":0}],"
     "\"processes\":[{\"id\":10,\"name\":\"init\",\"state\":\"running\",\"threads\":1,\"handles\":"
