@@ -288,21 +288,26 @@ static inline struct thread *take(struct hart *hart)
     return thread;
 }
 
-/* Who runs in place of the thread that was taken, whose account cannot pay: if that was not known before, its rank falls,
- * and it queues again behind those that are there. Else who is paid and waits for another hart; NULL: nobody. */
-static struct thread *take_paid(struct hart *hart, struct thread *thread)
+/* Puts another in the place of the thread that was taken, whose account cannot pay: if that was not known before, its
+ * rank falls, and it queues again behind those that are there; else one who is paid and waits for another hart goes
+ * before. False: there is nobody, and the thread keeps its place. True: it is in a queue, where other harts see it, and
+ * *thread is the other; NULL if they have taken all that was there. */
+static bool make_way(struct hart *hart, struct thread **thread)
 {
     bool fell = hart->taken_rank >= RANK_PAID;
-    if (fell && mask_of(hart) >> rank_of_turn(hart, thread) != 0) {
-        sched_yield(thread);
-        return take(hart);
+    if (fell && mask_of(hart) >> rank_of_turn(hart, *thread) != 0) {
+        sched_yield(*thread);
+        *thread = take(hart);
+        return true;
     }
     struct thread *paid = steal(hart, RANK_PAID);
-    if (paid != NULL) {
-        sched_yield(thread);
-        hart->current = paid;
+    if (paid == NULL) {
+        return false;
     }
-    return paid;
+    sched_yield(*thread);
+    hart->current = paid;
+    *thread = paid;
+    return true;
 }
 
 static void begin(struct hart *hart, struct thread *thread)
@@ -314,19 +319,19 @@ static void begin(struct hart *hart, struct thread *thread)
 }
 
 /* Another account pays for the thread that was taken, or a thread that is paid runs in its place. The last of many that
- * are not runs for as long as an interrupt takes to come. */
+ * are not runs for as long as an interrupt takes to come. NULL: there is none any more. */
 static RARELY struct thread *begin_turn(struct hart *hart, struct thread *thread)
 {
     begin(hart, thread);
-    for (uint32_t looks = 0; hart->payer == NULL; looks++) {
-        struct thread *other = looks < LOOKS_MAX ? take_paid(hart, thread) : NULL;
-        if (other == NULL) {
-            hart->turn_end = looks < LOOKS_MAX ? hart->turn_end : hart->switched_at;
+    for (uint32_t looks = 1; hart->payer == NULL && make_way(hart, &thread) && thread != NULL;
+         looks++) {
+        begin(hart, thread);
+        if (looks == LOOKS_MAX && hart->payer == NULL) {
+            hart->turn_end = hart->switched_at;
             break;
         }
-        thread = other;
-        begin(hart, thread);
     }
+    ASSERT(thread == hart->current);
     return thread;
 }
 
