@@ -13,18 +13,23 @@ from board import DEFAULT
 from guest import Guest, GuestError, PANIC
 
 
-# An address of the kernel's half, but for the numbers near zero below it, which are small negative ones.
-KERNEL_ADDRESS = re.compile(r"\b(?:0x)?(ffffff[c-f][0-9a-f]{9})\b")
-KERNEL_END = 0xffffffffc0000000
+ADDRESS = re.compile(r"\b(?:0x)?(ffffff[c-f][0-9a-f]{9})\b")
+# Where the kernel maps all memory, of machines with addresses of 36 bits, and where its image, stacks and devices are
+# (arch/riscv64/include/arch_impl). The last are what small negative numbers look like, below those near zero.
+DIRECT = range(0xffffffc000000000, 0xffffffd000000000)
+IMAGE = range(0xffffffff80000000, 0xffffffffc0000000)
 # What programs try in vain: an address of the kernel's half that is named by its start alone, and OpenSBI's own
 # line of its memory.
 TRIED = {0xffffffc000000000}
+# A report of a fault shows a program's registers: negative numbers of 32 bits are its own business.
+REGISTERS = re.compile(r"(?:[a-z][a-z0-9]{1,2} +[0-9a-f]{16} *)+$")
 
 
 def shows_kernel_address(text):
-    """A report of a fault shows a program's registers: none of them, nor any line else, tells where the kernel is."""
-    found = {int(match, 16) for match in KERNEL_ADDRESS.findall(text)}
-    return any(address < KERNEL_END for address in found - TRIED)
+    """Tells where the kernel is: no line may."""
+    found = {int(match, 16) for match in ADDRESS.findall(text)} - TRIED
+    image = () if REGISTERS.match(text) else IMAGE
+    return any(address in DIRECT or address in image for address in found)
 
 
 class Report:
