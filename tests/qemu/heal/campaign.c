@@ -185,6 +185,25 @@ static struct component *choose_victim(void)
 
 static uint32_t wanted = 1000;
 
+static bool all_back(void)
+{
+    uint64_t now = sk_now(), deadline = sk_deadline_after(BACK_LIMIT);
+    bool all = false;
+    while (!all && sk_now() < deadline) {
+        all = true;
+        for (size_t i = 0; i < COMPONENTS; i++) {
+            all &= atomic_load(&components[i].used_at) > now;
+        }
+        sk_sleep(SK_MS);
+    }
+    for (size_t i = 0; !all && i < COMPONENTS; i++) {
+        if (atomic_load(&components[i].used_at) <= now) {
+            printf("# %s does not work\n", components[i].name);
+        }
+    }
+    return all;
+}
+
 static void kill_many(void)
 {
     for (uint32_t done = 0; done < wanted;) {
@@ -204,25 +223,7 @@ static void kill_many(void)
             sk_sleep(random_below(20) * SK_MS);
         }
     }
-}
-
-static bool all_back(void)
-{
-    uint64_t now = sk_now(), deadline = sk_deadline_after(BACK_LIMIT);
-    bool all = false;
-    while (!all && sk_now() < deadline) {
-        all = true;
-        for (size_t i = 0; i < COMPONENTS; i++) {
-            all &= atomic_load(&components[i].used_at) > now;
-        }
-        sk_sleep(SK_MS);
-    }
-    for (size_t i = 0; !all && i < COMPONENTS; i++) {
-        if (atomic_load(&components[i].used_at) <= now) {
-            printf("# %s does not work\n", components[i].name);
-        }
-    }
-    return all;
+    all_back(); /* a console that is about to die would take the result's line along */
 }
 
 static void everybody_comes_back(void)
@@ -309,11 +310,11 @@ static bool kill_and_wait(struct component *component)
 /*
  * Brings the system into a state to compare with: an idle client holds its end of a dead connection
  * until it needs it again, so everybody is killed once more in an order in which all who speak to a
- * service do so after its last end.
+ * service do so after its last end. The console goes with devmgr, which may have a line for it.
  */
 static void settle(void)
 {
-    static const char *const order[] = {"devmgr", "console", "fs", "sysinfo", "http-server", "net"};
+    static const char *const order[] = {"devmgr", "fs", "sysinfo", "http-server", "net"};
     char body[16];
     heal_drain();
     start_load();
