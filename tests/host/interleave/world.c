@@ -123,9 +123,7 @@ struct party *party_make(const char *name, struct job *parent)
 {
     struct job *job;
     const uint64_t budget[BUDGET_KINDS] = {60, 200, 300, 200, 20};
-    uint64_t share = parent == NULL ? explore_draw(3)
-                                    : 0; /* so little is soon used up; 0: the parent's */
-    CHECK(job_create(parent != NULL ? parent : world_root, budget, share, &job) == SK_OK);
+    CHECK(job_create(parent != NULL ? parent : world_root, budget, 0, &job) == SK_OK);
     return party_start(name, job);
 }
 
