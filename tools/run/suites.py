@@ -68,7 +68,9 @@ def count_test(record, count):
     """One line of Meson's JSON log: each TAP case counts; a program without TAP is one case."""
     where, result = record["name"].split("/")[-1].strip(), record["result"]
     failed_before, cases, explain = count.failed, 0, 0
-    before = []  # programs in the guest explain a failure before its line, scripts after it
+    # Programs in the guest explain a failure before its line, scripts after it: after the last line of all, or when
+    # nothing came before, what follows is no other case's.
+    before, after = [], None
     for line in record.get("stdout", "").splitlines():
         case = tap.parse_case(line)
         if line.startswith(tap.SUMMARY):
@@ -79,12 +81,15 @@ def count_test(record, count):
             failed = case[0] == tap.FAIL
             count.notes += before if failed else []
             explain = EXPLANATION_LINES if failed and not before else 0
-            before = []
-        elif line.startswith("#") and not explain:
-            before = before[1 - EXPLANATION_LINES:] + ["    " + line]
+            before, after = [], [] if failed else None
         elif explain and line.startswith("#"):
             explain -= 1
             count.notes.append("    " + line)
+        elif line.startswith("#"):
+            before = before[1 - EXPLANATION_LINES:] + ["    " + line]
+            if after is not None and len(after) < EXPLANATION_LINES:
+                after.append("    " + line)
+    count.notes += after or []
     if result == "SKIP" and not cases:
         count.case(tap.SKIPPED, where, "the whole test")
     elif result in GOOD and not cases:

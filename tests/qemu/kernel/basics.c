@@ -137,42 +137,33 @@ static void spin(void *argument)
     }
 }
 
-static uint32_t runnable_when(bool (*reached)(uint32_t runnable))
+/* How many are runnable, as soon as it is the number expected. */
+static uint32_t runnable_settles(uint32_t expected)
 {
     struct sk_system_info info;
-    uint64_t written, deadline = sk_deadline_after(5 * SK_SECOND);
+    uint64_t written, deadline = test_deadline();
     do {
         sk_sleep(SK_MS);
         must(sk_system_info(sk_boot_handle("inspect"), SK_SYSTEM_GENERAL, &info, sizeof info,
                             &written));
-    } while (!reached(info.runnable) && sk_now() < deadline);
+    } while (info.runnable != expected && sk_now() < deadline);
     return info.runnable;
-}
-
-static bool is_one(uint32_t runnable)
-{
-    return runnable == 1;
-}
-
-static bool is_four(uint32_t runnable)
-{
-    return runnable == 4;
 }
 
 static void who_is_runnable_is_counted(void)
 {
     struct sk_thread threads[3];
-    test_equal(runnable_when(is_one), 1);
+    test_equal(runnable_settles(1), 1);
     rest = false;
     for (size_t i = 0; i < COUNT(threads); i++) {
         must(sk_thread_start(&threads[i], spin, NULL, 0, 1));
     }
-    test_equal(runnable_when(is_four), 4);
+    test_equal(runnable_settles(4), 4);
     rest = true;
     for (size_t i = 0; i < COUNT(threads); i++) {
-        must(sk_thread_join(&threads[i], SK_DEADLINE_NEVER));
+        must(sk_thread_join(&threads[i], test_deadline()));
     }
-    test_equal(runnable_when(is_one), 1);
+    test_equal(runnable_settles(1), 1);
 }
 
 void test_basics(void)
