@@ -18,16 +18,18 @@ ADDRESS = re.compile(r"\b(?:0x)?(ffffff[c-f][0-9a-f]{9})\b")
 # (arch/riscv64/include/arch_impl). The last are what small negative numbers look like, below those near zero.
 DIRECT = range(0xffffffc000000000, 0xffffffd000000000)
 IMAGE = range(0xffffffff80000000, 0xffffffffc0000000)
-# What programs try in vain: an address of the kernel's half that is named by its start alone, and OpenSBI's own
+# An address of the kernel's half that is named by its start alone: a program's line of what it tries, and OpenSBI's own
 # line of its memory.
-TRIED = {0xffffffc000000000}
-# A report of a fault shows a program's registers: negative numbers of 32 bits are its own business.
+NAMED = {0xffffffc000000000}
+# A report of a fault shows where a program reached in vain, which it chose itself, and its registers: negative numbers
+# of 32 bits are its own business.
+REACHED = re.compile(r", address 0x[0-9a-f]+(?=, at pc 0x)")
 REGISTERS = re.compile(r"(?:[a-z][a-z0-9]{1,2} +[0-9a-f]{16} *)+$")
 
 
 def shows_kernel_address(text):
     """Tells where the kernel is: no line may."""
-    found = {int(match, 16) for match in ADDRESS.findall(text)} - TRIED
+    found = {int(match, 16) for match in ADDRESS.findall(REACHED.sub("", text))} - NAMED
     image = () if REGISTERS.match(text) else IMAGE
     return any(address in DIRECT or address in image for address in found)
 
