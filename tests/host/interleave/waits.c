@@ -4,6 +4,7 @@
 #include "scenarios.h"
 
 #include <kernel/clock.h>
+#include <kernel/sched.h>
 
 #define SIGNALS 3u
 #define KEY_EVENT 7u
@@ -260,8 +261,53 @@ const struct scenario scenario_kill_busy = {
     "kill-busy", "threads that make no system call are interrupted, share and are killed",
     begin_kill_busy, check_nothing};
 
+/* ---- threads of accounts that soon cannot pay ---- */
+
+#define POOR 2u
+
+static handle_t targets[POOR];
+
+static void play_poor(struct actor *self)
+{
+    for (;;) {
+        if (explore_draw(2) == 0) {
+            act(self, SK_SYS_thread_sleep, act_soon(self), 0, 0, 0);
+        } else {
+            act_compute(self);
+        }
+    }
+}
+
+static void play_end_poor(struct actor *self)
+{
+    for (uint32_t i = 0; i < POOR; i++) {
+        uint64_t when_ns = clock_now_ns() + explore_draw(10 * SCHED_PERIOD_NS);
+        CHECK(act(self, SK_SYS_thread_sleep, when_ns, 0, 0, 0) == SK_OK);
+        CHECK(act(self, SK_SYS_process_kill, targets[i], 1, 0, 0) == SK_OK);
+        CHECK(act(self, SK_SYS_object_wait, targets[i], SK_SIGNAL_TERMINATED, SK_DEADLINE_NEVER,
+                  0) == SK_OK);
+    }
+}
+
+static void begin_unpaid(void)
+{
+    other = party_make("other", NULL);
+    for (uint32_t i = 0; i < POOR; i++) {
+        struct party *party = party_make_poor("poor", explore_draw(3));
+        targets[i] = party_give(other, &party->process->object, process_type.rights);
+        actor_make(party, "poor", play_poor);
+        actor_make(party, "second poor", play_poor);
+    }
+    actor_make(other, "killer", play_end_poor);
+}
+
+const struct scenario scenario_unpaid = {
+    "unpaid", "threads whose shares are used up make way for each other, and are killed",
+    begin_unpaid, check_nothing};
+
 /* ---- a thread that is woken runs on a hart that idles ---- */
 
+static uint64_t signalled_ns;
 static uint32_t woken;
 static bool answered;
 
@@ -272,8 +318,9 @@ static void play_urgent(struct actor *self)
     ready = true;
     for (uint32_t i = 0; i < SIGNALS; i++) {
         answered = false;
+        signalled_ns = clock_now_ns();
         CHECK(act(self, SK_SYS_event_signal, event, 0, 0, 0) == SK_OK);
-        act_spin(self, &answered);
+        act_hold(self, &answered);
     }
 }
 
@@ -282,6 +329,7 @@ static void play_helper(struct actor *self)
     act_spin(self, &ready);
     for (uint32_t i = 0; i < SIGNALS; i++) {
         CHECK(act(self, SK_SYS_object_wait, event, SK_SIGNAL_EVENT, SK_DEADLINE_NEVER, 0) == SK_OK);
+        CHECK(clock_now_ns() - signalled_ns < SCHED_PERIOD_NS / 4);
         woken++;
         answered = true;
     }

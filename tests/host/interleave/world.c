@@ -119,12 +119,22 @@ static struct party *party_start(const char *name, struct job *job)
     return party;
 }
 
-struct party *party_make(const char *name, struct job *parent)
+static struct party *party_make_with(const char *name, struct job *parent, uint64_t share)
 {
     struct job *job;
     const uint64_t budget[BUDGET_KINDS] = {60, 200, 300, 200, 20};
-    CHECK(job_create(parent != NULL ? parent : world_root, budget, 0, &job) == SK_OK);
+    CHECK(job_create(parent, budget, share, &job) == SK_OK);
     return party_start(name, job);
+}
+
+struct party *party_make(const char *name, struct job *parent)
+{
+    return party_make_with(name, parent != NULL ? parent : world_root, 0);
+}
+
+struct party *party_make_poor(const char *name, uint64_t share)
+{
+    return party_make_with(name, world_root, share);
 }
 
 struct party *party_make_in(const char *name, struct party *other)
@@ -415,11 +425,31 @@ static struct thread *way_nowhere(struct actor *self)
     return self->thread;
 }
 
+/* It keeps its turn: hardly any time passes. */
+static struct thread *way_on(struct actor *self)
+{
+    explore_relax();
+    return self->thread;
+}
+
+void act_compute(struct actor *self)
+{
+    self->doing = "computing in user mode";
+    enter(self, way_nowhere);
+}
+
 void act_spin(struct actor *self, const bool *until)
 {
-    self->doing = "waiting in user mode";
     while (until == NULL || !*until) {
-        enter(self, way_nowhere);
+        act_compute(self);
+    }
+}
+
+void act_hold(struct actor *self, const bool *until)
+{
+    self->doing = "waiting in user mode";
+    while (!*until) {
+        enter(self, way_on);
     }
 }
 

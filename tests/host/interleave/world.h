@@ -54,6 +54,8 @@ void world_begin(void);
 void world_again(uint64_t seed);
 /* After that, all the actors of a scenario. `parent` NULL: the root job. */
 struct party *party_make(const char *name, struct job *parent);
+/* `share`: of the processors, in thousandths of a hart, so soon used up; 0: the root job's, which never is. */
+struct party *party_make_poor(const char *name, uint64_t share);
 struct party *party_make_in(const char *name, struct party *other);
 handle_t party_give(struct party *party, struct object *object, uint32_t rights);
 /* Both ends of a channel that the first party's job pays for. */
@@ -76,8 +78,12 @@ status_t act_receive(struct actor *self, handle_t source, uint64_t deadline,
 status_t act_reply(struct actor *self, token_t token, uint64_t word, handle_t moved);
 status_t act_reply_receive(struct actor *self, token_t token, uint64_t word, handle_t source,
                            uint64_t deadline, struct message_in *message);
-/* Goes on in user mode until the condition holds, or the thread is killed. */
+/* Goes on in user mode for a part of its turn. */
+void act_compute(struct actor *self);
+/* Does so until the condition holds, or the thread is killed. */
 void act_spin(struct actor *self, const bool *until);
+/* The same in so little time that the turn does not end: no clock sets right what was forgotten. */
+void act_hold(struct actor *self, const bool *until);
 /* A deadline soon, now and then a poll, seldom never. */
 uint64_t act_soon(struct actor *self);
 
