@@ -44,14 +44,15 @@ static void check_end_receive(struct mthread *t, int32_t end, bool polled)
 {
     status_t status = status_of(t->thread);
     const struct mobject *o = &m.objects[end];
+    bool peer_closed = m.objects[peer_of(end)].closed;
     if (status == SK_OK) {
         check_message(t, end);
     } else if (o->closed) {
-        MODEL(status == SK_BAD_STATE);
+        /* Both ends may have gone in one step, in either order. */
+        MODEL(status == SK_BAD_STATE || (peer_closed && status == SK_PEER_CLOSED));
     } else {
         MODEL(o->queued == 0);
-        MODEL(m.objects[peer_of(end)].closed ? status == SK_PEER_CLOSED
-                                             : polled && status == SK_TIMED_OUT);
+        MODEL(peer_closed ? status == SK_PEER_CLOSED : polled && status == SK_TIMED_OUT);
     }
 }
 

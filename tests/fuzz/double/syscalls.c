@@ -70,7 +70,11 @@ static struct sk_result sys_object_info(handle_t handle, void *buffer, uint64_t 
     struct sk_memory_info memory = {.size = object->size};
     struct sk_process_info process = {
         .id = object->id, .state = SK_PROCESS_DEAD, .exit_reason = SK_EXIT_EXITED, .exit_code = 1};
-    struct sk_job_info job = {.limit = {double_job_pages, 100000, 100000, 100000, 1000}};
+    struct sk_job_info job = {.limit = {.pages = double_job_pages,
+                                        .objects = 100000,
+                                        .handles = 100000,
+                                        .messages = 100000,
+                                        .threads = 1000}};
     const void *from = &memory;
     uint64_t bytes = sizeof memory;
     if (object->type == SK_TYPE_PROCESS) {
