@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 
-from common import ROOT
+from common import ROOT, in_rotation
 from tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -197,16 +197,9 @@ class Guest:
             self.put(mutation.path, open(os.path.join(ROOT, mutation.path), "rb").read())
 
 
-def commit_count():
-    shown = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
-    return int(shown.strip() or 0)
-
-
 def choose(mutations, words):
     if words[:1] == ["rotate"]:
-        count, quick = int(words[1]), [m for m in mutations if m.tier == "host"]
-        start = commit_count() * count
-        return [quick[(start + i) % len(quick)] for i in range(count)]
+        return in_rotation([m for m in mutations if m.tier == "host"], int(words[1]))
     if words[:1] == ["part"]:
         return mutations[int(words[1]) - 1::int(words[3])]
     return [m for m in mutations if m.name in words]

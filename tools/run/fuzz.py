@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""./run fuzz TARGET: libFuzzer over one of tests/fuzz, guided by coverage. As a script, fuzz.py TARGET SECONDS: a test.
+"""./run fuzz TARGET: libFuzzer over one of tests/fuzz, guided by coverage.
+
+As a script, a test: fuzz.py TARGET SECONDS, or fuzz.py COUNT SECONDS: of so many targets, others with each commit.
 
 What it learns is kept in build-fuzz/corpus/TARGET, so that the next run goes on from there; an input that
 breaks something is left in build-fuzz/found. With --keep the inputs that are needed to reach all that was reached go
 into tests/fuzz/seeds/TARGET.corpus: each behind its length in two bytes, as tests/fuzz/driver.c reads them.
 """
+import concurrent.futures
 import hashlib
 import os
 import re
@@ -14,7 +17,7 @@ import tempfile
 
 import build
 import packages
-from common import FAILED, ROOT, Stop, USAGE, say
+from common import FAILED, ROOT, Stop, USAGE, in_rotation, say
 
 TARGETS = os.path.join("tests", "fuzz")
 ONE_INPUT_SECONDS = 10
@@ -73,23 +76,26 @@ def keep(target, program, corpus):
     say("kept %d inputs, %d bytes; %d more had no room" % (len(inputs) - left_out, len(packed), left_out))
 
 
-def make(target):
-    """Builds the target with clang, in build-fuzz."""
+def program_of(target):
+    return build.path(build.FUZZ, "tests", "fuzz", "fuzz-" + target)
+
+
+def make(names):
+    """Builds the targets with clang, in build-fuzz."""
     os.environ.setdefault("CC", "clang")
     with build.locked(exclusive=True):
         if not os.path.exists(build.path(build.FUZZ, "build.ninja")):
             build.setup(build.FUZZ)
-        program = os.path.join("tests", "fuzz", "fuzz-" + target)
-        ok, output = build.run_quietly(["ninja", "-C", build.FUZZ, program], "building %s/" % build.FUZZ)
+        programs = [os.path.relpath(program_of(name), build.path(build.FUZZ)) for name in names]
+        ok, output = build.run_quietly(["ninja", "-C", build.FUZZ] + programs, "building %s/" % build.FUZZ)
         if not ok:
             build.show_errors(output, "FAILED:")
             raise Stop("the build failed (its messages are above)")
-    return build.path(build.FUZZ, program)
 
 
 def fuzz(target, seconds, output=None, wants_kept=False):
-    """Runs it; true if nothing broke."""
-    program = make(target)
+    """Runs it, which has been built; true if nothing broke."""
+    program = program_of(target)
     corpus, found = build.path(build.FUZZ, "corpus", target), build.path(build.FUZZ, "found")
     for folder in (corpus, found):
         os.makedirs(folder, exist_ok=True)
@@ -115,24 +121,34 @@ def main(options):
     if options.target not in names:
         raise Stop("no target '%s' (there are %s)" % (options.target, ", ".join(names)), USAGE)
     build.fetch_sources(options.offline)
+    make([options.target])
     if not fuzz(options.target, options.seconds, wants_kept=options.keep):
         say("broken by an input in %s/found/" % build.FUZZ)
         return FAILED
     return 0
 
 
-def as_test(target, seconds):
-    from tap import Tap
-    tap = Tap()
-    if packages.missing(packages.FUZZ):
-        tap.skip("libFuzzer over " + target, "no clang with libFuzzer")
-        return tap.done()
+def fuzz_quietly(target, seconds):
+    """(nothing broke, how many inputs there were, the last of what it said)."""
     with tempfile.TemporaryFile("w+") as output:
         good = fuzz(target, seconds, output)
         output.seek(0)
         text = output.read()
     runs = re.search(r"stat::number_of_executed_units: (\d+)", text)
-    tap.ok(good, "libFuzzer over %s for %d s: %s inputs" % (target, seconds, runs[1] if runs else "?"), text[-3000:])
+    return good, runs[1] if runs else "?", text[-3000:]
+
+
+def as_test(what, seconds):
+    from tap import Tap
+    tap = Tap()
+    if packages.missing(packages.FUZZ):
+        tap.skip("libFuzzer over " + what, "no clang with libFuzzer")
+        return tap.done()
+    names = in_rotation(targets(), int(what)) if what.isdigit() else [what]
+    make(names)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, (good, runs, text) in zip(names, pool.map(fuzz_quietly, names, [seconds] * len(names))):
+            tap.ok(good, "libFuzzer over %s for %d s: %s inputs" % (name, seconds, runs), text)
     return tap.done()
 
 

@@ -18,15 +18,15 @@ from common import FAILED, ROOT, Stop, USAGE, say
 
 # suite: (build directory, budget in minutes on two cores). With three minutes for the builds a clean clone has 25.
 SUITES = {
-    "host": (build.HOST, 2.0),
-    "fuzz": (build.HOST, 0.7),
+    "host": (build.HOST, 1.5),
+    "fuzz": (build.HOST, 2.0),
     "model": (build.HOST, 0.5),
     "mutation": (build.HOST, 1.0),
-    "kernel": (build.GUEST, 2.0),
+    "kernel": (build.GUEST, 1.8),
     "ipc": (build.GUEST, 0.5),
-    "system": (build.GUEST, 2.0),
+    "system": (build.GUEST, 1.7),
     "hostile": (build.GUEST, 1.5),
-    "http": (build.GUEST, 2.0),
+    "http": (build.GUEST, 1.7),
     "boards": (build.GUEST, 2.5),
     "heal": (build.GUEST, 2.5),
     "matrix": (build.GUEST, 3.0),
