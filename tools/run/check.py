@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""./run check: formatting, static analysis, layering. With --tap it is one of the host tests."""
+"""./run check: formatting, static analysis, layering, documents. With --tap it is one of the host tests."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,13 +11,19 @@ from common import FAILED, ROOT, say
 
 CODE = ("abi", "arch", "kernel", "ipc", "drivers", "services", "userland", "tests", "tools")
 
+HALF_MERGED = re.compile("^(<{7}|>{7}) ", re.MULTILINE)
+LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]+)")  # in Markdown, but for those to other sites
 
-def our_files(*patterns):
-    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-                            + ["%s/%s" % (d, p) for d in CODE for p in patterns],
+
+def files_like(patterns):
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"] + patterns,
                             cwd=ROOT, check=True, stdout=subprocess.PIPE)
     names = listed.stdout.decode().split("\0")
     return sorted({n for n in names if n and os.path.exists(os.path.join(ROOT, n))})
+
+
+def our_files(*patterns):
+    return files_like(["%s/%s" % (d, p) for d in CODE for p in patterns])
 
 
 def run(command):
@@ -55,10 +62,25 @@ def layering():
     return run([sys.executable, "-B", "tools/check_layers.py"])
 
 
+def documents():
+    """Links lead to files, and no merge has been left half done, in sources neither."""
+    wrong = []
+    for name in files_like([]):
+        with open(os.path.join(ROOT, name), encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        if HALF_MERGED.search(text):
+            wrong.append("%s: the marks of a merge\n" % name)
+        for link in LINK.findall(text) if name.endswith(".md") else []:
+            if not os.path.exists(os.path.join(ROOT, os.path.dirname(name), link)):
+                wrong.append("%s: no file %s\n" % (name, link))
+    return not wrong, "".join(wrong)
+
+
 CHECKS = {
     "formatting": ("clang-format", formatting),
     "static analysis": ("cppcheck", static_analysis),
     "layering": ("git", layering),
+    "documents": ("git", documents),
 }
 
 
