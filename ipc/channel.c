@@ -74,10 +74,12 @@ static inline void endpoint_close(struct endpoint *endpoint, struct endpoint *pe
     object_notify(&peer->object, SK_SIGNAL_PEER_CLOSED);
 }
 
+static void endpoint_orphan(struct object *object);
+
 /* Lets go of what hangs on a closed endpoint, as much as a step may. Channel lock held. */
 static RARELY void endpoint_empty(struct endpoint *endpoint, struct endpoint *peer)
 {
-    uint32_t left = CLOSE_PIECES;
+    uint32_t left = OBJECT_PIECES;
     for (; left > 0 && !list_empty(&endpoint->inbox); left--) {
         struct message *message = list_first(&endpoint->inbox, struct message, link);
         if (message->caller != NULL) {
@@ -92,7 +94,9 @@ static RARELY void endpoint_empty(struct endpoint *endpoint, struct endpoint *pe
     lend_forget_source(&endpoint->servers, &left);
     leaving_fail(endpoint, &left);
     leaving_fail(peer, &left);
-    object_close_later(&endpoint->object, &endpoint->closing, left);
+    if (object_step_done(left)) {
+        object_later(&endpoint->object, &endpoint->rest, endpoint_orphan);
+    }
 }
 
 /* The last handle is gone. */

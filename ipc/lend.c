@@ -27,11 +27,12 @@ void lend_forget_source(struct list_node *servers, uint32_t *left)
     }
 }
 
-/* Lends to all of them; the first whose priority changed, or `first`. The source's lock is held. */
-static struct thread *lend_servers(struct list_node *servers, uint32_t priority,
+/* Lends to *left of them at most; the first whose priority changed, or `first`. The source's lock is held. */
+static struct thread *lend_servers(struct list_node *servers, uint32_t priority, uint32_t *left,
                                    struct thread *first)
 {
-    list_for_each(node, servers) {
+    for (struct list_node *node = servers->next; node != servers && *left > 0; node = node->next) {
+        (*left)--;
         struct thread *thread = container_of(node, struct thread, source_link);
         if (priority > atomic_load_explicit(&thread->priority, memory_order_relaxed) &&
             thread_lend_queue(thread, priority) && first == NULL) {
@@ -44,13 +45,14 @@ static struct thread *lend_servers(struct list_node *servers, uint32_t priority,
 struct thread *lend_queued(struct endpoint *endpoint, const struct thread *caller)
 {
     uint32_t priority = atomic_load_explicit(&caller->priority, memory_order_relaxed);
-    struct thread *first = lend_servers(&endpoint->servers, priority, NULL);
+    uint32_t left = LEND_SERVERS;
+    struct thread *first = lend_servers(&endpoint->servers, priority, &left, NULL);
     list_for_each(node, &endpoint->object.observers) {
         struct observer *observer = list_entry(node, struct observer, link);
         if (observer->notify == member_activate && (observer->signals & SK_SIGNAL_READABLE)) {
             struct waitset *waitset = member_from_observer(observer)->waitset;
             lock_acquire(waitset->object.lock);
-            first = lend_servers(&waitset->servers, priority, first);
+            first = lend_servers(&waitset->servers, priority, &left, first);
             lock_release(waitset->object.lock);
         }
     }

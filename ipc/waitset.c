@@ -19,6 +19,8 @@
 
 /* Members that a receive looks at in one step, of which two may follow each other: some 150 instructions each. */
 #define LOOKS_MAX 100u
+/* Threads that a member wakes at once; there may be as many wait sets that show the same thing as SK_OBSERVERS_MAX. */
+#define WAKES_MAX 2u
 
 static struct cache waitset_cache = CACHE_INIT("waitset", struct waitset);
 static struct cache member_cache = CACHE_INIT("waitset member", struct member);
@@ -40,9 +42,20 @@ static bool member_deliver(struct member *member, struct thread *to)
     return shown != 0;
 }
 
-/* Takes a parked thread to be given what the member shows, if there is one. As long as it shows
- * something it stays on the ready list, so that nobody parks meanwhile. Object lock held. */
-static struct thread *member_unpark(struct member *member, bool shows)
+static void waitset_wake(struct object *set);
+
+/* Parked threads are served soon. Wait set lock held. */
+static RARELY void wake_later(struct waitset *waitset)
+{
+    if (!waitset->wakes_later) {
+        waitset->wakes_later = true;
+        object_later(&waitset->object, &waitset->waking, waitset_wake);
+    }
+}
+
+/* Takes a parked thread to be given what the member shows, if there is one; `later`: it is left to waitset_wake. As
+ * long as it shows something it stays on the ready list, so that nobody parks meanwhile. Object lock held. */
+static struct thread *member_unpark(struct member *member, bool shows, bool later)
 {
     struct waitset *waitset = member->waitset;
     struct thread *thread = NULL;
@@ -53,27 +66,37 @@ static struct thread *member_unpark(struct member *member, bool shows)
         list_append(&waitset->ready, &member->ready_link);
     }
     if (shows && !list_empty(&waitset->parked)) {
-        thread = list_first(&waitset->parked, struct thread, wait.link);
-        wait_end(thread);
+        if (later) {
+            wake_later(waitset);
+        } else {
+            thread = list_first(&waitset->parked, struct thread, wait.link);
+            wait_end(thread);
+        }
     }
     lock_release(waitset->object.lock);
     return thread;
 }
 
 /* Serves parked threads as long as the member shows something: a message or a signal that delivery
- * takes goes to one, a level to every one of them. Object lock held. */
-void member_activate(struct observer *observer)
+ * takes goes to one, a level to every one of them, *left of them here. Object lock held. */
+static void member_serve(struct member *member, uint32_t *left)
 {
-    struct member *member = member_from_observer(observer);
-    for (;;) {
+    const struct observer *observer = &member->observer;
+    for (;; (*left)--) {
         bool shows = object_observe(observer->object, observer->signals) != 0;
-        struct thread *thread = member_unpark(member, shows);
+        struct thread *thread = member_unpark(member, shows, *left == 0);
         if (thread == NULL) {
             return;
         }
         member_deliver(member, thread);
         thread_ready(thread);
     }
+}
+
+void member_activate(struct observer *observer)
+{
+    uint32_t left = WAKES_MAX;
+    member_serve(member_from_observer(observer), &left);
 }
 
 /* Unlinks from the wait set and frees; unlinked from the object already. Object lock held. */
@@ -116,10 +139,39 @@ static bool member_remove(struct waitset *waitset, struct object *object)
     return member != NULL;
 }
 
+/* Serves threads that were left parked though a member is ready. */
+static void waitset_wake(struct object *set)
+{
+    struct waitset *waitset = waitset_from_object(set);
+    uint32_t left = OBJECT_PIECES;
+    lock_acquire(set->lock);
+    waitset->wakes_later = false;
+    while (left > 0 && !list_empty(&waitset->ready) && !list_empty(&waitset->parked)) {
+        struct object *object = list_first(&waitset->ready, struct member, ready_link)
+                                    ->observer.object;
+        object_get(object);
+        lock_release(set->lock);
+        lock_acquire(object->lock);
+        struct member *member = member_find(waitset, object);
+        left--;
+        if (member != NULL) {
+            member_serve(member, &left);
+        }
+        lock_release(object->lock);
+        object_put(object);
+        lock_acquire(set->lock);
+    }
+    if (!list_empty(&waitset->ready) && !list_empty(&waitset->parked)) {
+        wake_later(waitset);
+    }
+    lock_release(set->lock);
+    object_step_done(left);
+}
+
 static void waitset_orphan(struct object *set)
 {
     struct waitset *waitset = waitset_from_object(set);
-    uint32_t left = CLOSE_PIECES;
+    uint32_t left = OBJECT_PIECES;
     lock_acquire(set->lock);
     waitset->orphaned = true;
     list_splice(&waitset->leaving, &waitset->parked);
@@ -139,7 +191,9 @@ static void waitset_orphan(struct object *set)
         object_put(object);
         lock_acquire(set->lock);
     }
-    object_close_later(set, &waitset->closing, left);
+    if (object_step_done(left)) {
+        object_later(set, &waitset->rest, waitset_orphan);
+    }
     lock_release(set->lock);
 }
 
@@ -254,6 +308,7 @@ status_t sys_waitset_create(struct thread *self, struct capability job, handle_t
     list_init(&waitset->members);
     list_init(&waitset->servers);
     waitset->orphaned = false;
+    waitset->wakes_later = false;
     return handle_add_new(self->process, &waitset->object, handle);
 }
 

@@ -12,7 +12,7 @@
 
 void chores_init(struct chores *chores)
 {
-    list_init(&chores->closing);
+    list_init(&chores->later);
     list_init(&chores->objects);
     list_init(&chores->messages);
     list_init(&chores->memories);
@@ -22,7 +22,7 @@ void chores_init(struct chores *chores)
 
 bool chores_given_back(const struct chores *chores)
 {
-    return list_empty(&chores->closing) && list_empty(&chores->objects) &&
+    return list_empty(&chores->later) && list_empty(&chores->objects) &&
            list_empty(&chores->messages) && list_empty(&chores->memories);
 }
 
@@ -48,7 +48,7 @@ void chores_assign(void)
         to = &hart->current->chores;
         atomic_fetch_or(&hart->current->pending, THREAD_PENDING_CHORES);
     }
-    list_splice(&to->closing, &fresh->closing);
+    list_splice(&to->later, &fresh->later);
     list_splice(&to->objects, &fresh->objects);
     list_splice(&to->messages, &fresh->messages);
     list_splice(&to->memories, &fresh->memories);
@@ -63,7 +63,7 @@ bool chores_step(struct chores *chores)
     hart->chores_to = chores; /* what comes of it is part of it */
     bool done = true;
     while (done && !chores_empty(chores)) { /* each may have made work for another */
-        done = object_close_step(chores) && object_destroy_step(chores) &&
+        done = object_later_step(chores) && object_destroy_step(chores) &&
                message_release_step(chores) && memory_release_step(chores) &&
                job_end_step(chores) && process_reap_step(chores);
     }

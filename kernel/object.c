@@ -12,8 +12,8 @@
 #include <kernel/step.h>
 #include <kernel/wait.h>
 
-/* What a step of closing costs at most, in units of step_take. */
-#define CLOSE_UNITS 200
+/* What OBJECT_PIECES cost at most, in units of step_take. */
+#define OBJECT_UNITS 200
 /* What destroying an object costs, in units of step_take, without the pages of memory, which pay themselves. */
 #define DESTROY_UNITS 5
 
@@ -103,25 +103,29 @@ void object_put_later(struct object *object)
     }
 }
 
-void object_close_later(struct object *object, struct closing *closing, uint32_t left)
+bool object_step_done(uint32_t left)
 {
-    step_pay((int32_t)(CLOSE_PIECES - left) * CLOSE_UNITS / (int32_t)CLOSE_PIECES);
-    if (left == 0) {
-        closing->object = object;
-        object_get(object);
-        list_append(&chores_here()->closing, &closing->link);
-    }
+    step_pay((int32_t)(OBJECT_PIECES - left) * OBJECT_UNITS / (int32_t)OBJECT_PIECES);
+    return left == 0;
 }
 
-bool object_close_step(struct chores *chores)
+void object_later(struct object *object, struct later *later, void (*go_on)(struct object *object))
 {
-    while (!list_empty(&chores->closing)) {
-        if (cpu_hart()->step_left < CLOSE_UNITS) { /* it pays itself */
+    object_get(object);
+    later->object = object;
+    later->go_on = go_on;
+    list_append(&chores_here()->later, &later->link);
+}
+
+bool object_later_step(struct chores *chores)
+{
+    while (!list_empty(&chores->later)) {
+        if (cpu_hart()->step_left < OBJECT_UNITS) { /* it pays itself */
             return false;
         }
-        struct object *object = list_entry(list_pop(&chores->closing), struct closing, link)
-                                    ->object;
-        object_types[object->type]->orphan(object);
+        struct later *later = list_entry(list_pop(&chores->later), struct later, link);
+        struct object *object = later->object;
+        later->go_on(object);
         object_put(object);
     }
     return true;

@@ -32,7 +32,7 @@ struct endpoint {
         leaving; /* [lock] parked threads, of receivers once, to be told that an end has closed */
     struct list_node servers; /* [lock] struct thread.source_link, who last received from here */
     bool closed;              /* [lock] the last handle is gone */
-    struct closing closing;
+    struct later rest;
     uint32_t activity; /* [lock] sends that left the inbox by being received */
 
     /* Of the search for what nobody can reach (ipc/collect.c). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lending priority along calls. A received call lends to the thread that received it, until it ends
- * (kernel/thread.h). A queued call lends to the threads that last received from where it waits, until they
- * have emptied that. Who is lent something while it waits in a call of its own lends it on, LEND_DEPTH calls
+ * (kernel/thread.h). A queued call lends to the threads that last received from where it waits, the first LEND_SERVERS of
+ * them, until they have emptied that: any of those will receive it. Who is lent something while it waits in a call of its own lends it on, LEND_DEPTH calls
  * far at most.
  */
 #ifndef IPC_LEND_H
@@ -11,6 +11,7 @@
 #include <ipc/channel.h>
 
 #define LEND_DEPTH 8u
+#define LEND_SERVERS 100u
 
 /* The running thread is about to receive from `source`, an endpoint or a wait set: it leaves what it
  * received from before. No lock held. */

@@ -2,8 +2,8 @@
 /*
  * Wait sets: any number of objects, each with a key, level-triggered, any number of waiting threads.
  *
- * Invariants, under the wait set's lock: a thread is parked only while no member is ready; a member
- * is on the ready list at most once; being ready is a hint, the object is looked at again under its
+ * Invariants, under the wait set's lock: a thread is parked only while no member is ready, or on its way to be
+ * served with many others, in steps; a member is on the ready list at most once; being ready is a hint, the object is looked at again under its
  * own lock before anything is delivered.
  */
 #ifndef IPC_WAITSET_H
@@ -13,14 +13,15 @@
 #include <kernel/wait.h>
 
 struct waitset {
-    struct object object;     /* object.lock has level LOCK_WAITSET */
-    struct list_node ready;   /* [lock] struct member.ready_link, in the order they became ready */
-    struct list_node parked;  /* [lock] struct wait.link */
-    struct list_node leaving; /* [lock] parked once, to be told that it has closed */
-    struct list_node members; /* [lock] struct member.member_link */
-    struct list_node servers; /* [lock] struct thread.source_link, who last received from here */
-    bool orphaned;            /* [lock] */
-    struct closing closing;
+    struct object object;      /* object.lock has level LOCK_WAITSET */
+    struct list_node ready;    /* [lock] struct member.ready_link, in the order they became ready */
+    struct list_node parked;   /* [lock] struct wait.link */
+    struct list_node leaving;  /* [lock] parked once, to be told that it has closed */
+    struct list_node members;  /* [lock] struct member.member_link */
+    struct list_node servers;  /* [lock] struct thread.source_link, who last received from here */
+    bool orphaned;             /* [lock] */
+    bool wakes_later;          /* [lock] `waking` is in use */
+    struct later waking, rest; /* parked threads to be served; closing */
 };
 
 struct member {

@@ -16,7 +16,7 @@
 struct thread;
 
 struct chores {
-    struct list_node closing;  /* struct closing.link: objects on which much hangs */
+    struct list_node later;    /* struct later.link: objects on which much hangs */
     struct list_node objects;  /* struct object.observers: to be destroyed */
     struct list_node messages; /* struct message.link: to be released */
     struct list_node memories; /* struct memory, by object.observers: frames to be freed */
@@ -37,7 +37,7 @@ bool chores_step(struct chores *chores);
 void chores_assign(void);
 
 /* Part of chores_step, for those that own what is in the lists; false: there is more, in the next step. */
-bool object_close_step(struct chores *chores);
+bool object_later_step(struct chores *chores);
 bool object_destroy_step(struct chores *chores);
 bool message_release_step(struct chores *chores); /* supplied by ipc/ */
 bool memory_release_step(struct chores *chores);

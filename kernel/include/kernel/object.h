@@ -26,7 +26,7 @@ struct object_type {
     const char *name;
     uint32_t signals; /* enum sk_signal that it can show */
     uint32_t rights;  /* rights of its first handle */
-    /* Last handle gone; no lock held; may be NULL. Again as long as it says object_close_later. */
+    /* Last handle gone; no lock held; may be NULL. It may go on in steps (object_later). */
     void (*orphan)(struct object *);
     void (*destroy)(struct object *); /* last reference gone; no lock held */
     /* Signals shown now; object->lock held. NULL: shows none. */
@@ -75,15 +75,18 @@ void object_put(struct object *object);
 void object_end(struct object *object);
 /* The `observe` of what ends. */
 uint32_t object_observe_end(struct object *object);
-/* What a step of `orphan` does at most: threads told, members and servers let go. */
-#define CLOSE_PIECES 100u
-/* Part of the objects that need it. */
-struct closing {
-    struct list_node link; /* in the chores of whoever closed it */
-    struct object *object; /* +1 while linked */
+/* What a step on an object does at most: threads told, members and servers let go. */
+#define OBJECT_PIECES 100u
+/* What is left to do on an object, in steps; part of those that need it. */
+struct later {
+    struct list_node link;                /* in the chores of whoever came upon it */
+    struct object *object;                /* +1 while linked */
+    void (*go_on)(struct object *object); /* no lock held */
 };
-/* `orphan` has more to do, or not: of CLOSE_PIECES so many are left. Object lock held. */
-void object_close_later(struct object *object, struct closing *closing, uint32_t left);
+/* A step has come to its end: of OBJECT_PIECES so many are left. True: it has done as much as it may. */
+bool object_step_done(uint32_t left);
+/* `go_on` is called in a step of its own. `later` is not in use; the lock that says so is held. */
+void object_later(struct object *object, struct later *later, void (*go_on)(struct object *object));
 /* As object_put, for callers that hold a lock: if it was the last reference, it is a chore (kernel/chores.h). */
 void object_put_later(struct object *object);
 

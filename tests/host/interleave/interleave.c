@@ -22,9 +22,9 @@
 #define FAILURES_SHOWN 3u
 
 static const struct scenario *const scenarios[] = {
-    &scenario_call,      &scenario_close,   &scenario_kill,   &scenario_transfer, &scenario_connect,
-    &scenario_ring,      &scenario_waitset, &scenario_futex,  &scenario_timer,    &scenario_suspend,
-    &scenario_kill_busy, &scenario_unpaid,  &scenario_spread,
+    &scenario_call,    &scenario_close,     &scenario_kill,   &scenario_transfer, &scenario_connect,
+    &scenario_ring,    &scenario_waitset,   &scenario_crowd,  &scenario_futex,    &scenario_timer,
+    &scenario_suspend, &scenario_kill_busy, &scenario_unpaid, &scenario_spread,
 };
 #define SCENARIOS (sizeof scenarios / sizeof scenarios[0])
 

@@ -11,7 +11,7 @@ struct scenario {
 
 extern const struct scenario scenario_call, scenario_close, scenario_kill, scenario_transfer,
     scenario_connect, scenario_ring; /* calls.c */
-extern const struct scenario scenario_waitset, scenario_futex, scenario_timer, scenario_suspend,
-    scenario_kill_busy, scenario_unpaid, scenario_spread; /* waits.c */
+extern const struct scenario scenario_waitset, scenario_crowd, scenario_futex, scenario_timer,
+    scenario_suspend, scenario_kill_busy, scenario_unpaid, scenario_spread; /* waits.c */
 
 #endif

@@ -92,6 +92,63 @@ const struct scenario scenario_waitset = {"waitset",
                                           "a wait set with calls, an event and a peer that closes",
                                           begin_waitset, check_waitset};
 
+static void check_nothing(void) {}
+
+/* ---- a crowd in one wait set ---- */
+
+#define CROWD 6u /* more than are woken at once */
+
+static void play_in_crowd(struct actor *self)
+{
+    struct message_in message;
+    act_spin(self, &ready);
+    status_t status = act_receive(self, set, SK_DEADLINE_NEVER, &message);
+    if (status == SK_OK) {
+        CHECK(message.key == KEY_END && (message.info & SK_INFO_SIGNALS) &&
+              message.word == SK_SIGNAL_PEER_CLOSED);
+        return;
+    }
+    CHECK(told && (status == SK_BAD_STATE || status == SK_BAD_HANDLE));
+}
+
+/* Makes the set that all wait in, and may close it. */
+static void play_first_in_crowd(struct actor *self)
+{
+    set = create(self, SK_SYS_waitset_create);
+    CHECK(act(self, SK_SYS_waitset_add, set, server_end, SK_SIGNAL_PEER_CLOSED, KEY_END) == SK_OK);
+    ready = true;
+    if (explore_draw(2) == 0) {
+        act(self, SK_SYS_thread_sleep, act_soon(self), 0, 0, 0);
+    }
+    if (explore_draw(4) == 0) {
+        told = true;
+        CHECK(act(self, SK_SYS_handle_close, set, 0, 0, 0) == SK_OK);
+    }
+}
+
+static void play_leaver(struct actor *self)
+{
+    act_spin(self, &ready);
+    act(self, SK_SYS_thread_sleep, act_soon(self), 0, 0, 0);
+    CHECK(act(self, SK_SYS_handle_close, client_end, 0, 0, 0) == SK_OK);
+}
+
+static void begin_crowd(void)
+{
+    client = party_make("client", NULL);
+    server = party_make("server", NULL);
+    party_connect(client, &client_end, server, &server_end);
+    actor_make(server, "first", play_first_in_crowd);
+    for (uint32_t i = 0; i < CROWD; i++) {
+        actor_make(server, "one of the crowd", play_in_crowd);
+    }
+    actor_make(client, "leaver", play_leaver);
+}
+
+const struct scenario scenario_crowd = {
+    "crowd", "a level goes to each of many threads that wait in one set, which may be closed",
+    begin_crowd, check_nothing};
+
 /* ---- futexes ---- */
 
 static void play_consumer(struct actor *self)
@@ -126,8 +183,6 @@ static void begin_futex(void)
     word = (volatile uint32_t *)(void *)(page + PAGE_SIZE - 64);
     *word = 0;
 }
-
-static void check_nothing(void) {}
 
 const struct scenario scenario_futex = {
     "futex", "two threads wait for a word that a third one changes", begin_futex, check_nothing};

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MANY 250u /* more than a step serves */
+
 static handle_t create(struct user *user, uint32_t number)
 {
     assert_int_equal(syscall_as(user->thread, number, user->job_handle), SK_OK);
@@ -135,6 +137,39 @@ static void test_many_endpoints(void **state)
     assert_int_equal(receive(user.thread, set, SK_DEADLINE_POLL), SK_OK);
     assert_signals(user.thread, 4, SK_SIGNAL_PEER_CLOSED);
     user_stop(&user);
+}
+
+/* A level goes to each of many that wait, in steps: the call that shows it returns when all have it. Who closes the set
+ * in between loses nothing. */
+static void test_level_wakes_many(void **state)
+{
+    const uint64_t budget[BUDGET_KINDS] = {4000, 4000, 4000, 1000, MANY + 10};
+    for (uint32_t closes = 0; closes < 2; closes++) {
+        struct user user = user_start_budget(root_job, 16, budget);
+        handle_t set = create(&user, SK_SYS_waitset_create), near, far;
+        struct thread *receivers[MANY];
+        channel_make(user.thread, &near, &far);
+        assert_int_equal(syscall_as(user.thread, SK_SYS_waitset_add, set, far,
+                                    SK_SIGNAL_READABLE | SK_SIGNAL_PEER_CLOSED, 5),
+                         SK_OK);
+        for (uint32_t i = 0; i < MANY; i++) {
+            receivers[i] = user_thread(&user, 16);
+            assert_int_equal(receive(receivers[i], set, SK_DEADLINE_NEVER), BLOCKED);
+        }
+        if (closes) {
+            assert_int_equal(syscall_as(user.thread, SK_SYS_handle_close, set), SK_OK);
+            settle();
+        }
+        assert_int_equal(syscall_as(user.thread, SK_SYS_handle_close, near), SK_OK);
+        for (uint32_t i = 0; i < MANY; i++) {
+            if (closes) {
+                assert_int_equal(status_of(receivers[i]), SK_BAD_STATE);
+            } else {
+                assert_signals(receivers[i], 5, SK_SIGNAL_PEER_CLOSED);
+            }
+        }
+        user_stop(&user);
+    }
 }
 
 static void test_futexes(void **state)
@@ -295,6 +330,7 @@ int main(void)
         TEST(test_observers_are_limited),
         TEST(test_many_stale_members),
         TEST(test_killed_among_stale_members),
+        TEST(test_level_wakes_many),
         TEST(test_futexes),
         TEST(test_endpoints_in_each_others_inboxes),
     };

@@ -119,6 +119,12 @@ static void wait_for_message(void *argument)
     sk_channel_receive(ends[0], &in, SK_DEADLINE_NEVER);
 }
 
+static void wait_in_set(void *argument)
+{
+    struct sk_in in = {0};
+    sk_channel_receive(set, &in, SK_DEADLINE_NEVER);
+}
+
 static void wait_for_time(void *argument)
 {
     sk_thread_sleep(wake_at);
@@ -179,6 +185,14 @@ static void wait_many_for_message(void)
     start_threads(wait_for_message);
 }
 
+static void wait_many_in_set(void)
+{
+    make_channel(ends);
+    must(sk_waitset_create(sk_self_job, &set));
+    must(sk_waitset_add(set, ends[0], SK_SIGNAL_PEER_CLOSED, 0));
+    start_threads(wait_in_set);
+}
+
 static void close_end0(void)
 {
     must(sk_handle_close(ends[0]));
@@ -199,6 +213,40 @@ static void join_and_close_end0(void)
 {
     join_threads();
     close_end0();
+}
+
+static void join_and_close_set(void)
+{
+    join_and_close_end0();
+    close_set();
+}
+
+/* All of them last received from the end, and are busy with something else. */
+static void receive_nothing(void *argument)
+{
+    struct sk_in in = {0};
+    sk_channel_receive(ends[0], &in, SK_DEADLINE_POLL);
+    wait_for_word(NULL);
+}
+
+static void start_servers(void)
+{
+    make_channel(ends);
+    start_threads(receive_nothing);
+}
+
+static void call_in_vain(void)
+{
+    struct sk_out out = {0};
+    struct sk_in in = {0};
+    test_equal(sk_channel_call(ends[1], &out, &in, sk_now() + 100 * SK_US), SK_TIMED_OUT);
+}
+
+static void end_servers(void)
+{
+    wake_and_join();
+    close_end0();
+    close_end1();
 }
 
 static void wait_many_for_time(void)
@@ -573,6 +621,9 @@ const struct operation object_operations[] = {
      join_and_close_end1},
     {"handle_close of the peer of 400 receivers", wait_many_for_message, close_end1,
      join_and_close_end0},
+    {"handle_close of the peer of a member of a wait set with 400 receivers", wait_many_in_set,
+     close_end1, join_and_close_set},
+    {"channel_call to an endpoint with 400 servers", start_servers, call_in_vain, end_servers},
     {"400 sleepers with one deadline", wait_many_for_time, let_time_pass, join_threads, true},
     {"3,000 timers with one deadline", set_timers, let_time_pass, close_many, true},
     {"object_info of a process of 400 threads", wait_many_for_word, inform_about_process,
