@@ -404,6 +404,7 @@ bool link_poll(void)
     }
     if (nic.lost != NULL) {
         link_mourn();
+        any = true; /* its last frames may have begun something */
     }
     return any;
 }
