@@ -3,7 +3,8 @@
  * The lives of drivers. A driver that ends is started again: first its device is reset, then the grant
  * of the life that ended is closed, so that no frame is used for anything else while the device may still
  * write to it. A driver that ends before it has answered anything is waited for longer each time, and
- * given up in the end; then its service goes down. One thread, no locks. Tests: tests/qemu/heal.
+ * given up in the end; then its service goes down. One that cannot be started for what may pass by itself is tried
+ * for ever. One thread, no locks. Tests: tests/qemu/heal, tests/fuzz.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,8 +19,9 @@
 
 #define CRASHES_MAX 6u            /* lives without an answer, then it is given up */
 #define PAUSE_FIRST (100 * SK_MS) /* after the second such life; doubled for each further */
-#define STOP_PATIENCE 100u        /* looks, a millisecond apart */
-#define YOUNG (2 * SK_SECOND)     /* what lay in the control queue may be older than the driver */
+#define PAUSE_WANT SK_SECOND  /* before another attempt, when memory or a provider may come back */
+#define STOP_PATIENCE 100u    /* looks, a millisecond apart */
+#define YOUNG (2 * SK_SECOND) /* what lay in the control queue may be older than the driver */
 
 static struct sk_server *server;
 static const void *tree, *archive;
@@ -151,8 +153,14 @@ static bool release_dma(struct found *found)
     return true;
 }
 
-/* After the end of a life, or of an attempt to start one: when is the next? found->entry.cause and .code are set. */
-static void plan(struct found *found)
+static uint64_t pause_of(const struct found *found)
+{
+    return found->crashes < 2 ? 0 : PAUSE_FIRST << (found->crashes - 2);
+}
+
+/* After the end of a life, or of an attempt to start one: the next begins so much later. found->entry.cause and .code are
+ * set. */
+static void plan(struct found *found, uint64_t pause)
 {
     if (!release_dma(found)) {
         return;
@@ -165,7 +173,6 @@ static void plan(struct found *found)
         give_up(found, SK_DEVMGR_FAILED, "given up, as it never answers");
         return;
     }
-    uint64_t pause = found->crashes < 2 ? 0 : PAUSE_FIRST << (found->crashes - 2);
     found->entry.state = SK_DEVMGR_WAITING;
     found->start_due = sk_deadline_after(pause);
     char words[48] = "starting it again";
@@ -214,7 +221,7 @@ static void driver_ended(struct sk_server *loop, handle_t process, uint32_t sign
         return;
     }
     found->crashes++;
-    plan(found);
+    plan(found, pause_of(found));
 }
 
 /* The driver has answered a request: whatever ends this life, it can be started. */
@@ -270,6 +277,13 @@ static status_t start(struct found *found)
     return status == SK_OK ? watch(found) : status;
 }
 
+/* What may pass by itself is no fault of the driver's: want of memory, a provider that reads nothing or has just ended. */
+static bool may_pass(status_t status)
+{
+    return status == SK_OVER_BUDGET || status == SK_NO_MEMORY || status == SK_NO_HANDLES ||
+           status == SK_FULL || status == SK_PEER_CLOSED;
+}
+
 static void begin_life(struct found *found)
 {
     found->start_due = SK_DEADLINE_NEVER;
@@ -283,8 +297,12 @@ static void begin_life(struct found *found)
     found->entry.cause = SK_CAUSE_NOT_STARTED;
     found->entry.code = found->entry.error;
     clean_up(found);
-    found->crashes++;
-    plan(found);
+    if (may_pass(found->entry.error)) {
+        plan(found, PAUSE_WANT);
+    } else {
+        found->crashes++;
+        plan(found, pause_of(found));
+    }
 }
 
 /* A devmgr before this one may have died with the driver: then init has kept the grant for us. */

@@ -164,6 +164,7 @@ static void rest(void)
                 object_signal(lives[i].served.object, SK_SIGNAL_EVENT);
             }
         }
+        drivers_read();
         double_run();
         double_advance(1000000000, false);
         double_run();

@@ -135,7 +135,8 @@ def fuzz_quietly(target, seconds):
         output.seek(0)
         text = output.read()
     runs = re.search(r"stat::number_of_executed_units: (\d+)", text)
-    return good, runs[1] if runs else "?", text[-3000:]
+    at = max(text.find("ERROR: "), 0)  # what the target itself says comes just before
+    return good, runs[1] if runs else "?", text[max(at - 500, 0):at + 2500]
 
 
 def as_test(what, seconds):
