@@ -20,8 +20,8 @@ static bool no_clock; /* its reset does not end */
 
 static struct dwmac_descriptor *ring(uint64_t list, uint32_t place)
 {
-    return nic_ring(register_get(list) + place * sizeof(struct dwmac_descriptor),
-                    sizeof(struct dwmac_descriptor));
+    return dma_at(register_get(list) + place * sizeof(struct dwmac_descriptor),
+                  sizeof(struct dwmac_descriptor));
 }
 
 static void transfer(uint32_t word)

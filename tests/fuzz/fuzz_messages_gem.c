@@ -17,8 +17,8 @@ static bool lied; /* about what is its own: what it finds then is nobody's fault
 
 static struct gem_descriptor *ring(uint64_t queue, uint32_t place)
 {
-    return nic_ring(register_get(queue) + place * sizeof(struct gem_descriptor),
-                    sizeof(struct gem_descriptor));
+    return dma_at(register_get(queue) + place * sizeof(struct gem_descriptor),
+                  sizeof(struct gem_descriptor));
 }
 
 static void transfer(uint32_t word)

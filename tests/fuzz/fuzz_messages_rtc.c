@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Messages to a driver, by the loop that all drivers share: the real-time clock, whose registers are noise. */
-#include <stdlib.h>
-
 #include <sk/protocol/rtc.h>
 
 #include "double/registers.h"
 #include "messages.h"
-
-int service_main(int argc, char **argv);
 
 static uint8_t *registers;
 
@@ -23,9 +19,8 @@ static void special(void)
 
 static int run(void)
 {
-    static char name[] = "rtc", range[] = "mmio0=0,0x1000";
-    char *arguments[] = {name, range, NULL};
-    return service_main(2, arguments);
+    static const char *const arguments[] = {"mmio0=0,0x1000", NULL};
+    return driver_run(arguments);
 }
 
 const struct target target = {

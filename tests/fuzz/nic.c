@@ -4,15 +4,12 @@
  * a device (nic.h) that does. Whatever they do, the device is only ever told of packets in the pool, and the next
  * client is served. See messages.h.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include <net/common/device.h>
 #include <sk/protocol/nic.h>
 
 #include "nic.h"
-
-int service_main(int argc, char **argv);
 
 static const char *const shapes[] = {"", ""};
 
@@ -48,15 +45,6 @@ uint8_t *nic_packet(uint64_t address, uint64_t size)
     }
     seen[buffer] = true;
     return double_physical(address, size);
-}
-
-void *nic_ring(uint64_t address, uint64_t size)
-{
-    uint8_t *ring = double_physical(address, size);
-    if (ring == NULL) {
-        double_broke("the device was told of a ring at %llx", (unsigned long long)address);
-    }
-    return ring;
 }
 
 static void client_forget(void)
@@ -199,16 +187,7 @@ static void prepare(void)
 
 static int run(void)
 {
-    static char texts[NIC_ARGUMENTS_MAX][64];
-    char *arguments[NIC_ARGUMENTS_MAX + 1] = {texts[0]};
-    int count = 1;
-    strcpy(texts[0], "nic");
-    for (uint32_t i = 0; nic_device.arguments[i] != NULL; i++) {
-        strcpy(texts[count], nic_device.arguments[i]);
-        arguments[count] = texts[count];
-        count++;
-    }
-    return service_main(count, arguments);
+    return driver_run(nic_device.arguments);
 }
 
 const struct target target = {

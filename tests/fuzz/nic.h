@@ -6,8 +6,6 @@
 #include "double/registers.h"
 #include "messages.h"
 
-#define NIC_ARGUMENTS_MAX 12u
-
 struct nic_device {
     const char *const *arguments; /* of the driver, beside its name; ends with NULL */
     uint64_t register_bytes;
@@ -23,8 +21,6 @@ extern const struct nic_device nic_device;
 /* Memory at an address that the driver gave to the device as a packet's: it must be there; and in `settle` no two
  * packets lie in one buffer. */
 uint8_t *nic_packet(uint64_t address, uint64_t size);
-/* Memory of the driver's rings, likewise. */
-void *nic_ring(uint64_t address, uint64_t size);
 /* Where the packets' buffers lie; 0 as long as nobody has attached. */
 extern uint64_t nic_pool;
 

@@ -2,16 +2,11 @@
 /*
  * Messages to the driver of a serial port, whose registers are noise and interrupt at any time. See messages.h.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include <sk/protocol/uart.h>
 
 #include "double/registers.h"
 #include "messages.h"
 #include "uart.h"
-
-int service_main(int argc, char **argv);
 
 static const char *const shapes[] = {"f"};
 
@@ -34,9 +29,8 @@ static void special(void)
 
 static int run(void)
 {
-    static char name[] = "uart", range[] = "mmio0=0,0x100";
-    char *arguments[] = {name, range, NULL};
-    return service_main(2, arguments);
+    static const char *const arguments[] = {"mmio0=0,0x100", NULL};
+    return driver_run(arguments);
 }
 
 const struct target target = {

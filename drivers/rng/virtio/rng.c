@@ -4,7 +4,8 @@
  *
  * The device fills a small pool; requests wait in a bounded queue, in the order they came, and each
  * is answered from bytes that are then wiped and never used again. A request whose caller has
- * gone still gets its turn: the bytes are thrown away with the failed answer.
+ * given up still gets its turn: the bytes are thrown away with the failed answer. A device that fails is started
+ * anew for the next request.
  * One thread, no locks. The virtqueue code has its tests in tests/host/drivers/virtio/.
  */
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #define WAITING_MAX 64u
 
 struct waiting {
+    const struct sk_client *client;
     token_t token;
     uint32_t count;
 };
@@ -28,7 +30,7 @@ struct rng {
     struct virtio_mmio device;
     struct virtq queue;
     struct virtq_slot slots[QUEUE_SIZE];
-    struct sk_dma pool;
+    struct sk_dma rings, pool;
     uint32_t pool_next, pool_end; /* bytes not given out yet */
     bool filling;                 /* the device has the pool */
     bool failed;
@@ -38,9 +40,8 @@ struct rng {
 
 static struct rng rng;
 
-static status_t bring_up(struct sk_driver *driver)
+static status_t bring_up(void)
 {
-    struct sk_dma rings;
     status_t status = virtio_mmio_negotiate(&rng.device, 0, 0);
 
     if (status != SK_OK) {
@@ -50,16 +51,25 @@ static status_t bring_up(struct sk_driver *driver)
     if (size == 0) {
         return SK_NOT_SUPPORTED;
     }
-    status = sk_dma_create(driver, virtq_bytes(size), &rings);
-    if (status == SK_OK) {
-        status = sk_dma_create(driver, POOL_BYTES, &rng.pool);
-    }
-    if (status != SK_OK) {
-        return status;
-    }
-    virtq_init(&rng.queue, 0, size, rings.memory, rings.physical, rng.slots, false);
+    memset(rng.rings.memory, 0, rng.rings.size);
+    virtq_init(&rng.queue, 0, size, rng.rings.memory, rng.rings.physical, rng.slots, false);
     status = virtio_mmio_queue_enable(&rng.device, &rng.queue);
     return status == SK_OK ? virtio_mmio_start(&rng.device) : status;
+}
+
+/* The device starts, or starts anew: it has forgotten what it was told, and so has the driver. */
+static status_t start(void)
+{
+    rng.pool_next = rng.pool_end = 0;
+    status_t status = virtio_mmio_open(&rng.device, rng.driver.ranges[0].base, VIRTIO_DEVICE_RNG);
+    if (status == SK_OK) {
+        status = bring_up();
+        if (status != SK_OK) {
+            virtio_mmio_fail(&rng.device);
+        }
+    }
+    rng.failed = status != SK_OK;
+    return status;
 }
 
 static status_t rng_init(struct sk_driver *driver)
@@ -68,18 +78,17 @@ static status_t rng_init(struct sk_driver *driver)
         driver->interrupt_count != 1) {
         return SK_INVALID_ARGS;
     }
-    status_t status = virtio_mmio_open(&rng.device, driver->ranges[0].base, VIRTIO_DEVICE_RNG);
-    if (status != SK_OK) {
-        return status;
+    status_t status = sk_dma_create(driver, virtq_bytes(QUEUE_SIZE), &rng.rings);
+    if (status == SK_OK) {
+        status = sk_dma_create(driver, POOL_BYTES, &rng.pool);
     }
-    status = bring_up(driver);
-    if (status != SK_OK) {
-        virtio_mmio_fail(&rng.device);
-    }
-    return status;
+    return status == SK_OK ? start() : status;
 }
 
-/* Gives the device all of the pool that holds no bytes; they move to its front. */
+/*
+ * Gives the device all of the pool that holds no bytes; they move to its front. The rest is wiped: no byte comes twice,
+ * though the device may say that it has written what it has not.
+ */
 static void fill(void)
 {
     uint8_t *pool = rng.pool.memory;
@@ -87,6 +96,7 @@ static void fill(void)
     struct virtq_buffer buffer = {rng.pool.physical + left, POOL_BYTES - left};
 
     memmove(pool, pool + rng.pool_next, left);
+    memset(pool + left, 0, POOL_BYTES - left);
     rng.pool_next = 0;
     rng.pool_end = left;
     if (virtq_add(&rng.queue, &buffer, 0, 1, 0) == SK_OK) {
@@ -107,6 +117,11 @@ static void take(uint8_t *to, uint32_t count)
     rng.pool_next += count;
 }
 
+static struct waiting *waiting_at(uint32_t place)
+{
+    return &rng.waiting[(rng.waiting_first + place) % WAITING_MAX];
+}
+
 static void answer(const struct waiting *waiting)
 {
     struct {
@@ -123,7 +138,7 @@ static void answer(const struct waiting *waiting)
 static void serve_waiting(void)
 {
     while (rng.waiting_count > 0 && !rng.filling) {
-        const struct waiting *next = &rng.waiting[rng.waiting_first];
+        const struct waiting *next = waiting_at(0);
         if (rng.failed) {
             sk_server_answer_status(next->token, SK_IO_ERROR);
         } else if (rng.pool_end - rng.pool_next < next->count) {
@@ -140,7 +155,7 @@ static void serve_waiting(void)
 /* The device broke the rules: it is silenced, and everybody is told. */
 static void give_up(void)
 {
-    fprintf(stderr, "the device has failed\n");
+    printf("the device has failed\n");
     virtio_mmio_reset(&rng.device);
     virtio_mmio_fail(&rng.device);
     rng.failed = true;
@@ -175,21 +190,38 @@ static status_t rng_message(struct sk_server *server, struct sk_client *client, 
         request->count == 0 || request->count > SK_RNG_BYTES_MAX) {
         return SK_INVALID_ARGS;
     }
-    if (rng.failed) {
+    if (rng.failed && start() != SK_OK) {
         return SK_IO_ERROR;
     }
     if (rng.waiting_count == WAITING_MAX) {
         return SK_BUSY;
     }
-    rng.waiting[(rng.waiting_first + rng.waiting_count) % WAITING_MAX] = (struct waiting){
-        in->token, (uint32_t)request->count};
-    rng.waiting_count++;
+    *waiting_at(rng.waiting_count++) = (struct waiting){client, in->token,
+                                                        (uint32_t)request->count};
     serve_waiting();
     return SK_PENDING;
 }
 
+/* Who was dropped may still wait: requests do not end with their connection. */
+static void rng_disconnect(struct sk_server *server, struct sk_client *client)
+{
+    uint32_t count = rng.waiting_count;
+
+    rng.waiting_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct waiting waiting = *waiting_at(i);
+        if (waiting.client == client) {
+            sk_server_answer_status(waiting.token, SK_PEER_CLOSED);
+        } else {
+            *waiting_at(rng.waiting_count++) = waiting;
+        }
+    }
+}
+
 static const struct sk_driver_ops ops = {
-    .init = rng_init, .on_irq = rng_irq, .server = {.message = rng_message}};
+    .init = rng_init,
+    .on_irq = rng_irq,
+    .server = {.message = rng_message, .disconnect = rng_disconnect}};
 
 int main(int argc, char **argv)
 {

@@ -6,11 +6,27 @@
 
 #include <sk/mmio.h>
 
+#define ARGUMENT_BYTES 64u
+
+int service_main(int argc, char **argv);
+
 uint32_t (*registers_read)(uint64_t offset, uint32_t value);
 void (*registers_written)(uint64_t offset, uint32_t value);
 
 static uint8_t *registers;
 static struct object *interrupt;
+
+int driver_run(const char *const *arguments)
+{
+    static char texts[DRIVER_ARGUMENTS_MAX][ARGUMENT_BYTES] = {"driver"};
+    char *argv[DRIVER_ARGUMENTS_MAX + 1] = {texts[0]};
+    int argc = 1;
+    for (; arguments[argc - 1] != NULL; argc++) {
+        strcpy(texts[argc], arguments[argc - 1]);
+        argv[argc] = texts[argc];
+    }
+    return service_main(argc, argv);
+}
 
 uint8_t *registers_give(uint64_t size)
 {
@@ -36,6 +52,17 @@ void interrupt_raise(void)
 void dma_give(void)
 {
     double_boot_handle("dma", object_make(SK_TYPE_RESOURCE));
+}
+
+void *dma_at(uint64_t address, uint64_t size)
+{
+    uint8_t *bytes = double_physical(address, size);
+    if (bytes == NULL) {
+        double_broke(
+            "the device was told of %llu bytes at %llx, where no memory of its driver's is",
+            (unsigned long long)size, (unsigned long long)address);
+    }
+    return bytes;
 }
 
 uint32_t register_get(uint64_t offset)

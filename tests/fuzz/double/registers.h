@@ -8,13 +8,18 @@
 
 #include "double.h"
 
+#define DRIVER_ARGUMENTS_MAX 12u
+
+/* The driver's main, with these arguments beside its name; they end with NULL. */
+int driver_run(const char *const *arguments);
 /* Gives the driver `size` bytes of them as "mmio0", and what else every driver has. Returns where they are. */
 uint8_t *registers_give(uint64_t size);
 /* Gives it "irq0", and raises that: the driver hears of it when it next waits. */
 void interrupt_give(void);
 void interrupt_raise(void);
-/* Gives it "dma"; see double_physical. */
+/* Gives it "dma", and memory at an address that it gave its device: the run ends if that is not there. */
 void dma_give(void);
+void *dma_at(uint64_t address, uint64_t size);
 
 /* A register is read: what the driver gets in place of `value`. It was written. By offset; both may be NULL. */
 extern uint32_t (*registers_read)(uint64_t offset, uint32_t value);
