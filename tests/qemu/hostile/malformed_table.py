@@ -13,7 +13,7 @@ FUZZ = os.path.join(ROOT, "tests", "fuzz")
 # Not to be reached in the guest: on channels between init and a service, or on no machine that QEMU's virt is.
 ELSEWHERE = {
     "sk_control_operation": ["fuzz_messages_init.c", "messages.c"],  # init's side, the services' side
-    "sk_platform_op": ["fuzz_messages_provider.c"],
+    "sk_platform_op": ["provider.c"],
 }
 
 
