@@ -31,6 +31,9 @@ struct exploration explore_result(void);
 void explore_seed(uint64_t seed);
 uint32_t explore_draw(uint32_t limit);
 
+/* So much time passes at once. */
+void explore_pass(uint64_t ns);
+
 /* Somebody else may go on here. */
 void explore_point(void);
 /* This hart can do nothing before another one has done something. */

@@ -151,25 +151,41 @@ const struct scenario scenario_crowd = {
 
 /* ---- futexes ---- */
 
+#define ROUNDS 4u
+
+static uint32_t arrived[ROUNDS]; /* consumers that have seen this word */
+static bool all_arrived[ROUNDS];
+
+static vaddr_t word_of(const struct actor *self)
+{
+    return self->area - (self->area & PAGE_MASK) + PAGE_SIZE - 64;
+}
+
 static void play_consumer(struct actor *self)
 {
-    while (*word == 0) {
-        vaddr_t at = self->area - (self->area & PAGE_MASK) + PAGE_SIZE - 64;
-        status_t status = act(self, SK_SYS_futex_wait, at, 0,
-                              explore_draw(2) ? SK_DEADLINE_NEVER : act_soon(self), 0);
-        CHECK(status == SK_OK || status == SK_BAD_STATE || status == SK_TIMED_OUT);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        while (*word == round) {
+            status_t status = act(self, SK_SYS_futex_wait, word_of(self), round,
+                                  explore_draw(4) ? SK_DEADLINE_NEVER : act_soon(self), 0);
+            CHECK(status == SK_OK || status == SK_BAD_STATE || status == SK_TIMED_OUT);
+        }
+        all_arrived[round] = ++arrived[round] == 2;
+        act_spin(self, &all_arrived[round]);
     }
 }
 
 static void play_producer(struct actor *self)
 {
-    vaddr_t at = self->area - (self->area & PAGE_MASK) + PAGE_SIZE - 64;
-    if (explore_draw(2) == 0) {
-        act(self, SK_SYS_thread_sleep, act_soon(self), 0, 0, 0);
-    }
-    *word = 1;
-    for (uint32_t i = 0; i < 2; i++) {
-        CHECK(act(self, SK_SYS_futex_wake, at, 1, 0, 0) == SK_OK);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        if (explore_draw(4) == 0) {
+            act(self, SK_SYS_thread_sleep, act_soon(self), 0, 0, 0);
+        }
+        *word = round + 1;
+        uint32_t at_once = 1 + explore_draw(2);
+        for (uint32_t woken = 0; woken < 2; woken += at_once) {
+            CHECK(act(self, SK_SYS_futex_wake, word_of(self), at_once, 0, 0) == SK_OK);
+        }
+        act_spin(self, &all_arrived[round]);
     }
 }
 
@@ -185,7 +201,7 @@ static void begin_futex(void)
 }
 
 const struct scenario scenario_futex = {
-    "futex", "two threads wait for a word that a third one changes", begin_futex, check_nothing};
+    "futex", "two threads wait for each word that a third one writes", begin_futex, check_nothing};
 
 /* ---- timers, events, sleepers ---- */
 
@@ -282,9 +298,13 @@ const struct scenario scenario_suspend = {
 
 /* ---- threads that never enter the kernel by themselves ---- */
 
+static bool never;
+
+/* Shares its hart until the kill comes, which does not wait for the end of a turn. */
 static void play_busy(struct actor *self)
 {
-    act_spin(self, NULL);
+    act_spin(self, &told);
+    act_hold(self, &never);
 }
 
 static void play_patient(struct actor *self)
@@ -295,9 +315,11 @@ static void play_patient(struct actor *self)
 static void play_end_busy(struct actor *self)
 {
     told = true;
+    uint64_t killed_ns = clock_now_ns();
     CHECK(act(self, SK_SYS_process_kill, target, 1, 0, 0) == SK_OK);
     CHECK(act(self, SK_SYS_object_wait, target, SK_SIGNAL_TERMINATED, SK_DEADLINE_NEVER, 0) ==
           SK_OK);
+    CHECK(clock_now_ns() - killed_ns < SCHED_PERIOD_NS / 4);
 }
 
 static void begin_kill_busy(void)
@@ -362,6 +384,8 @@ const struct scenario scenario_unpaid = {
 
 /* ---- a thread that is woken runs on a hart that idles ---- */
 
+#define SPREAD_SIGNALS 12u
+
 static uint64_t signalled_ns;
 static uint32_t woken;
 static bool answered;
@@ -371,7 +395,7 @@ static void play_urgent(struct actor *self)
 {
     event = create(self, SK_SYS_event_create);
     ready = true;
-    for (uint32_t i = 0; i < SIGNALS; i++) {
+    for (uint32_t i = 0; i < SPREAD_SIGNALS; i++) {
         answered = false;
         signalled_ns = clock_now_ns();
         CHECK(act(self, SK_SYS_event_signal, event, 0, 0, 0) == SK_OK);
@@ -382,7 +406,7 @@ static void play_urgent(struct actor *self)
 static void play_helper(struct actor *self)
 {
     act_spin(self, &ready);
-    for (uint32_t i = 0; i < SIGNALS; i++) {
+    for (uint32_t i = 0; i < SPREAD_SIGNALS; i++) {
         CHECK(act(self, SK_SYS_object_wait, event, SK_SIGNAL_EVENT, SK_DEADLINE_NEVER, 0) == SK_OK);
         CHECK(clock_now_ns() - signalled_ns < SCHED_PERIOD_NS / 4);
         woken++;
@@ -401,7 +425,7 @@ static void begin_spread(void)
 
 static void check_spread(void)
 {
-    CHECK(woken == SIGNALS);
+    CHECK(woken == SPREAD_SIGNALS);
 }
 
 const struct scenario scenario_spread = {

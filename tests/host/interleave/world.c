@@ -420,7 +420,7 @@ status_t act_reply_receive(struct actor *self, token_t token, uint64_t word, han
 /* Its time slice is over soon. */
 static struct thread *way_nowhere(struct actor *self)
 {
-    host_clock_set(clock_ticks() + explore_draw(SCHED_PERIOD_NS / 16));
+    explore_pass(explore_draw(SCHED_PERIOD_NS / 16));
     explore_relax();
     return self->thread;
 }

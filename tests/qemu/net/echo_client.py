@@ -8,12 +8,20 @@ import threading
 LIMIT_S = 120
 
 
+def connect(address):
+    return socket.create_connection(address, LIMIT_S)
+
+
 def stream(address, size, piece=65536):
-    """Sends `size` random bytes and takes them back: None, or what is wrong."""
+    """As `echo`, over a connection of its own."""
+    return echo(connect(address), size, piece)
+
+
+def echo(connection, size, piece=65536):
+    """Sends `size` random bytes, takes them back and closes: None, or what is wrong."""
     data = os.urandom(size)
     got = bytearray()
-    with socket.create_connection(address, LIMIT_S) as s:
-        s.settimeout(LIMIT_S)
+    with connection as s:
 
         def send():
             for at in range(0, size, piece):
