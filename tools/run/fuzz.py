@@ -143,7 +143,7 @@ def as_test(what, seconds):
     from tap import Tap
     tap = Tap()
     if packages.missing(packages.FUZZ):
-        tap.skip("libFuzzer over " + what, "no clang with libFuzzer")
+        tap.skip("libFuzzer over " + what, "no clang or no libFuzzer")
         return tap.done()
     names = in_rotation(targets(), int(what)) if what.isdigit() else [what]
     make(names)

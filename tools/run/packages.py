@@ -70,7 +70,8 @@ TOOLS = {
     "clang-format 14": ("clang-format", on_path("clang-format")),
     "cppcheck": ("cppcheck", on_path("cppcheck")),
     "spin": ("spin", on_path("spin")),
-    "clang with libFuzzer": ("clang", have_libfuzzer),
+    "clang": ("clang", on_path("clang")),
+    "libFuzzer": ("libclang-rt-14-dev", have_libfuzzer),
     "PyYAML": ("python3-yaml", lambda: os.path.isdir("/usr/lib/python3/dist-packages/yaml")),  # of Meson's Python
     "cpio": ("cpio", on_path("cpio")),
     "clang 14": ("clang-14", on_path("clang-14")),
@@ -94,11 +95,12 @@ BENCH = SERVE + ["ip (iproute2)"]
 IMAGE = BUILD + ["sgdisk", "mtools", "mkimage"]
 MATRIX = IMAGE + ["qemu-system-riscv64 7.2", "clang 14", "lld 14", "llvm 14", "U-Boot for QEMU"]
 CHECK = ["clang-format 14", "cppcheck", "git"]
-FUZZ = BUILD + ["clang with libFuzzer", "pkg-config", "cmocka", "libbsd headers"]
+FUZZ = BUILD + ["clang", "libFuzzer", "pkg-config", "cmocka", "libbsd headers"]
 TEST = SERVE + ["pkg-config", "cmocka", "libbsd headers"]
 # Tests that miss one of these say SKIP, so they are wanted and not needed.
 TEST_WANTED = {
     "host": ["clang-format 14", "cppcheck", "cpio", "PyYAML", "sgdisk", "mtools", "mkimage"],
+    "fuzz": ["clang", "libFuzzer"],
     "model": ["spin"],
     "system": ["U-Boot for QEMU"],
     "http": ["curl", "wrk", "ip (iproute2)", "chromium"],

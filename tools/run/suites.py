@@ -25,7 +25,7 @@ SUITES = {
     "kernel": (build.GUEST, 1.8),
     "ipc": (build.GUEST, 0.5),
     "system": (build.GUEST, 1.7),
-    "hostile": (build.GUEST, 1.5),
+    "hostile": (build.GUEST, 1.8),
     "http": (build.GUEST, 1.7),
     "boards": (build.GUEST, 2.5),
     "heal": (build.GUEST, 2.5),
