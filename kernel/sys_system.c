@@ -138,6 +138,9 @@ static status_t harts_step(struct thread *self)
     struct step *step = &self->step;
     for (uint32_t i = 0; i < hart_count; i++) {
         const struct hart *hart = &harts[i];
+        if (!atomic_load_explicit(&hart->online, memory_order_relaxed)) {
+            continue; /* on its way, or left out */
+        }
         struct sk_hart_info info = {
             .hart_id = hart->id,
             .timer_interrupts = hart->timer_interrupts,

@@ -19,13 +19,13 @@ from common import FAILED, ROOT, Stop, USAGE, say
 # suite: (build directory, budget in minutes on two cores). With three minutes for the builds a clean clone has 25.
 SUITES = {
     "host": (build.HOST, 1.5),
-    "fuzz": (build.HOST, 2.0),
+    "fuzz": (build.HOST, 2.3),
     "model": (build.HOST, 0.5),
     "mutation": (build.HOST, 1.0),
     "kernel": (build.GUEST, 1.8),
     "ipc": (build.GUEST, 0.5),
     "system": (build.GUEST, 1.7),
-    "hostile": (build.GUEST, 1.8),
+    "hostile": (build.GUEST, 1.5),
     "http": (build.GUEST, 1.7),
     "boards": (build.GUEST, 2.5),
     "heal": (build.GUEST, 2.5),

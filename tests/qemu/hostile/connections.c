@@ -9,6 +9,8 @@
 
 #include "hostile.h"
 
+#define SLOW_MS 3u /* between two bytes on one connection */
+
 static struct sk_net *session(uint32_t sockets)
 {
     struct sk_net *net;
@@ -17,15 +19,15 @@ static struct sk_net *session(uint32_t sockets)
     return status == SK_OK ? net : NULL;
 }
 
-/* A byte of a request now and then, on many connections; what the server says is never read. */
+/* A byte of a request every few milliseconds, on many connections, some at a time; what the server says is never read. */
 int mode_slow(int argc, char **argv)
 {
     static const char text[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
     static struct sk_socket *sockets[48];
     uint32_t at[48] = {0};
     struct sk_net *net = session(COUNT(sockets));
-    while (net != NULL) {
-        for (uint32_t i = 0; i < COUNT(sockets); i++) {
+    for (uint32_t round = 0; net != NULL; round++) {
+        for (uint32_t i = round % SLOW_MS; i < COUNT(sockets); i += SLOW_MS) {
             if (sockets[i] == NULL) {
                 at[i] = 0;
                 sk_tcp_connect(net, sk_net_loopback(HTTP_PORT), test_deadline(), &sockets[i]);

@@ -15,10 +15,10 @@
 #include "hostile.h"
 
 #define WARM_REQUESTS 20u
-/* In peace, and in each attack. Measured, so many that one or two which took long do not decide, and that in peace, too,
- * the net service keeps as many connections that have ended as later. */
+/* In each attack. More than a hundred: of fewer, 99 of 100 are all. */
 #define REQUESTS 200u
-#define MEASURED_REQUESTS 700u
+/* So many that the net service keeps as many connections that have ended as later. */
+#define PEACE_REQUESTS 700u
 #define ATTACK_LIMIT (30 * SK_SECOND)
 #define FUZZ_LIFE SK_SECOND
 
@@ -73,7 +73,6 @@ static const struct attack attacks[] = {
 #define KEEPER_PRIORITY 17u
 
 static bool measured;
-static uint32_t requests;
 static struct client peace;
 static const struct attack *current;
 
@@ -186,6 +185,22 @@ static void say_times(const struct client *client)
            (unsigned long long)(client->worst_ns / SK_US));
 }
 
+static bool is_slow(const struct client *client)
+{
+    say_times(client);
+    return client->p99_ns > 2 * peace.p99_ns;
+}
+
+/* Of so few requests two decide: of three measurements, two. */
+static void measure_again(struct client *client)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        client_run(client, REQUESTS);
+        test_equal(client->failures, 0);
+        test_check(!is_slow(client));
+    }
+}
+
 static void under_attack(void)
 {
     struct siege siege = {.ended = 0};
@@ -194,7 +209,11 @@ static void under_attack(void)
         siege_start(&siege, i);
     }
     start_thread_at(&siege.thread, siege_keep, &siege, KEEPER_PRIORITY);
-    client_run(&client, requests);
+    client_run(&client, REQUESTS);
+    test_equal(client.failures, 0);
+    if (is_slow(&client) && measured) {
+        measure_again(&client);
+    }
     if (current->again) { /* it is to have come to its end at least once */
         uint64_t limit = sk_deadline_after(ATTACK_LIMIT);
         while (atomic_load(&siege.ended) == 0 && !atomic_load(&siege.over) && sk_now() < limit) {
@@ -207,11 +226,6 @@ static void under_attack(void)
     for (uint32_t i = 0; i < COPIES; i++) {
         test_status(sk_job_kill(siege.jobs[i]), SK_OK);
         siege_ended(&siege, i, true);
-    }
-    test_equal(client.failures, 0);
-    say_times(&client);
-    if (measured) {
-        test_check(client.p99_ns <= 2 * peace.p99_ns);
     }
 }
 
@@ -229,7 +243,7 @@ static void first_requests(void)
 
 static void in_peace(void)
 {
-    client_run(&peace, requests);
+    client_run(&peace, PEACE_REQUESTS);
     test_equal(peace.failures, 0);
     say_times(&peace);
 }
@@ -274,7 +288,6 @@ int main(int argc, char **argv)
     self_begin();
     test_case_uncounted("the first requests", first_requests);
     measured = argc > 1 && strcmp(argv[1], "measure") == 0;
-    requests = measured ? MEASURED_REQUESTS : REQUESTS;
     test_case("in peace", in_peace);
     if (argc >= 3 && strcmp(argv[1], "random") == 0) {
         fuzz_seconds = strtoull(argv[2], NULL, 10);
