@@ -100,7 +100,7 @@ struct sk_handle_entry {
 enum sk_system_topic {
     SK_SYSTEM_GENERAL = 0, /* one struct sk_system_info */
     SK_SYSTEM_PROCESSES,   /* an array of struct sk_process_info */
-    SK_SYSTEM_HARTS,       /* an array of struct sk_hart_info */
+    SK_SYSTEM_HARTS,       /* an array of struct sk_hart_info: those that have come */
     SK_SYSTEM_JOBS,        /* an array of struct sk_job_info, parents first */
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Lending priority along calls. A received call lends to the thread that received it, until it ends
- * (kernel/thread.h). A queued call lends to the threads that last received from where it waits, the first LEND_SERVERS of
- * them, until they have emptied that: any of those will receive it. Who is lent something while it waits in a call of its own lends it on, LEND_DEPTH calls
- * far at most.
+ * (kernel/thread.h). A queued call lends to the first LEND_SERVERS of the threads that last received from where it
+ * waits, until they have emptied that: whoever of them is done first receives it. Who is lent something while it waits
+ * in a call of its own lends it on, LEND_DEPTH calls far at most.
  */
 #ifndef IPC_LEND_H
 #define IPC_LEND_H

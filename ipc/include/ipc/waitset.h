@@ -2,9 +2,9 @@
 /*
  * Wait sets: any number of objects, each with a key, level-triggered, any number of waiting threads.
  *
- * Invariants, under the wait set's lock: a thread is parked only while no member is ready, or on its way to be
- * served with many others, in steps; a member is on the ready list at most once; being ready is a hint, the object is looked at again under its
- * own lock before anything is delivered.
+ * Invariants, under the wait set's lock: a thread is parked only while no member is ready, or while `wakes_later`
+ * promises that it is served in a step to come; a member is on the ready list at most once; being ready is a hint, the
+ * object is looked at again under its own lock before anything is delivered.
  */
 #ifndef IPC_WAITSET_H
 #define IPC_WAITSET_H

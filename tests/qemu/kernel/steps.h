@@ -14,7 +14,8 @@ struct operation {
     void (*prepare)(void);
     void (*run)(void);
     void (*finish)(void);
-    bool uncut; /* not cut yet: measured only */
+    bool
+        uncut; /* what is measured is not one stretch, but how late the probe is behind others: told only */
 };
 
 extern const struct operation memory_operations[], object_operations[];
