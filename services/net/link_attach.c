@@ -15,9 +15,6 @@
 #include "net.h"
 #include "session.h"
 
-/* With TSO: segments of the wire that lwIP hands down as one, RFC 6928's initial window. */
-#define BUNDLE_SEGMENTS 10u
-
 #define ATTACH_PAUSE (20 * SK_MS)
 
 enum { HANDLE_POOL, HANDLE_RINGS, HANDLE_TO_DRIVER, HANDLE_TO_CLIENT, HANDLE_COUNT };
@@ -33,9 +30,9 @@ static void fit_netif(struct netif *netif)
     memcpy(netif->hwaddr, nic.nic.mac, ETH_HWADDR_LEN);
     netif->mtu = nic.nic.mtu;
     tcp_socket_bundle = 1;
-    if (tso && nic.nic.segment_max > BUNDLE_SEGMENTS * TCP_MSS + 128) {
+    if (tso && nic.nic.segment_max > TCP_SOCKET_BUNDLE_MAX * TCP_MSS + 128) {
         netif->mtu = (uint16_t)(nic.nic.segment_max - SIZEOF_ETH_HDR);
-        tcp_socket_bundle = BUNDLE_SEGMENTS;
+        tcp_socket_bundle = TCP_SOCKET_BUNDLE_MAX;
     }
     if ((nic.nic.features & SK_NIC_TX_CHECKSUM) == 0) {
         generate |= NETIF_CHECKSUM_GEN_TCP | NETIF_CHECKSUM_GEN_UDP;

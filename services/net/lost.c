@@ -26,6 +26,7 @@ struct lost {
 };
 
 static struct lost list[SK_NET_LOST_MAX];
+static uint32_t list_used; /* entries; asked for with every packet */
 
 static struct lost *free_entry(void)
 {
@@ -55,6 +56,7 @@ status_t lost_add(const struct sk_net_lost_request *request, size_t length, bool
                                    .remote_port = pair->remote.port,
                                    .probes = PROBES,
                                    .ticks = TICKS};
+            list_used++;
         }
     }
     return SK_OK;
@@ -62,12 +64,7 @@ status_t lost_add(const struct sk_net_lost_request *request, size_t length, bool
 
 bool lost_waits(void)
 {
-    for (size_t i = 0; i < SK_NET_LOST_MAX; i++) {
-        if (list[i].ticks != 0) {
-            return true;
-        }
-    }
-    return false;
+    return list_used > 0;
 }
 
 static bool is_among(const struct lost *lost, const struct tcp_pcb *pcbs)
@@ -114,5 +111,6 @@ void lost_run(void)
             lost->probes--;
             lost->ticks = lost->probes == 0 ? 0 : lost->ticks;
         }
+        list_used -= lost->ticks == 0;
     }
 }

@@ -158,7 +158,9 @@ void tcp_socket_abort(struct net_socket *socket);
  */
 bool tcp_socket_retry_one(void);
 
-/* TSO: how many wire segments lwIP hands down in one; 1 without TSO. Set by the link. */
+/* How many wire segments lwIP hands the link in one: TCP_SOCKET_BUNDLE_MAX with TSO, else 1. Set by the
+ * link. To a peer on this machine there are always as many as its window makes useful. */
+#define TCP_SOCKET_BUNDLE_MAX 10u
 extern uint32_t tcp_socket_bundle;
 /* Sockets that lwIP had no memory for: its timer must run until there are none. */
 extern uint32_t tcp_socket_starved;

@@ -29,6 +29,10 @@ _Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its wa
  * which take nothing cannot keep lwIP from sending to the rest. */
 #define SEGMENTS_SURE 4u
 
+/* Segments beyond the peer's window that lwIP has ready when it opens: of two, a peer acknowledges the
+ * second at once. More would only be held for peers that take nothing. */
+#define SEGMENTS_READY 2u
+
 static void set_starved(struct net_socket *socket, bool is_starved)
 {
     tcp_socket_starved += (uint32_t)is_starved - (uint32_t)socket->is_starved;
@@ -99,25 +103,44 @@ static void take_reading(struct net_socket *socket)
     }
 }
 
+/* The peer is on this machine: its packets take no device (RFC 1122, 3.2.1.3). */
+static bool is_local_peer(const struct tcp_pcb *pcb)
+{
+    return ip_addr_isloopback(&pcb->remote_ip) || ip_addr_eq(&pcb->local_ip, &pcb->remote_ip);
+}
+
+/* The most wire segments in one of lwIP's towards the peer. */
+static uint32_t bundle_limit(const struct tcp_pcb *pcb)
+{
+    if (is_local_peer(pcb)) {
+        return TCP_SOCKET_BUNDLE_MAX;
+    }
+    const struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
+    return netif != NULL && netif->mtu > TCP_MSS * 2 ? tcp_socket_bundle : 1;
+}
+
 /*
- * With TSO lwIP makes segments of several wire segments, which the device cuts. Its segment size and
- * congestion window are in these units; the first window is 10 wire segments (RFC 6928), and later
- * never less than one bundle.
+ * lwIP makes segments of several wire segments where nobody or the device (TSO) cuts them. Its segment
+ * size and congestion window are in these units; the first window is 10 wire segments (RFC 6928), and
+ * later never less than one bundle. A peer on this machine takes what its window lets through: there is
+ * no path to be congested, and a peer that waits for a second segment before it acknowledges would
+ * have the window stand still.
  */
 static void use_bundles(struct tcp_pcb *pcb)
 {
-    if (tcp_socket_bundle <= 1 || pcb->mss != TCP_MSS) {
-        return; /* without TSO; done already; or a peer with small segments */
+    if (pcb->mss != TCP_MSS) {
+        return; /* done already; or a peer with small segments */
     }
     uint32_t bundle = pcb->snd_wnd_max / BUNDLES_IN_WINDOW / TCP_MSS;
-    bundle = bundle < tcp_socket_bundle ? bundle : tcp_socket_bundle;
-    struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
-    if (bundle <= 1 || netif == NULL || netif->mtu <= TCP_MSS * 2) {
+    uint32_t limit = bundle_limit(pcb);
+    bundle = bundle < limit ? bundle : limit;
+    if (bundle <= 1) {
         return;
     }
     pcb->mss = (uint16_t)(bundle * TCP_MSS);
-    if (pcb->cwnd < pcb->mss) {
-        pcb->cwnd = pcb->mss;
+    tcpwnd_size_t least = is_local_peer(pcb) ? pcb->snd_wnd_max : pcb->mss;
+    if (pcb->cwnd < least) {
+        pcb->cwnd = least;
     }
 }
 
@@ -153,6 +176,14 @@ static uint32_t fair_room(const struct tcp_pcb *pcb)
     return segments < SEGMENTS_SURE ? (SEGMENTS_SURE - segments) * pcb->mss : 0;
 }
 
+/* Bytes that the connection may hand to lwIP before the peer's window has taken more. */
+static uint32_t window_room(const struct net_socket *socket)
+{
+    uint32_t in_flight = socket->given - socket->tx.own;
+    uint32_t most = socket->tcp->snd_wnd + SEGMENTS_READY * socket->tcp->mss;
+    return in_flight < most ? most - in_flight : 0;
+}
+
 /* Hands lwIP what the program has written, as far as it takes it; then FIN, when one is wanted. */
 static void give(struct net_socket *socket)
 {
@@ -166,10 +197,11 @@ static void give(struct net_socket *socket)
     }
     while (end != socket->given) {
         uint32_t length = sk_ring_contiguous(&socket->tx, socket->given, end - socket->given);
-        uint32_t room = tcp_sndbuf(pcb);
+        uint32_t room = tcp_sndbuf(pcb), window = window_room(socket);
+        room = room < window ? room : window;
         length = length < room ? length : room;
         if (length == 0) {
-            break;
+            break; /* on_sent goes on */
         }
         room = fair_room(pcb);
         length = length < room ? length : room;

@@ -9,8 +9,6 @@
 
 #include "hostile.h"
 
-#define SLOW_MS 3u /* between two bytes on one connection */
-
 static struct sk_net *session(uint32_t sockets)
 {
     struct sk_net *net;
@@ -19,15 +17,15 @@ static struct sk_net *session(uint32_t sockets)
     return status == SK_OK ? net : NULL;
 }
 
-/* A byte of a request every few milliseconds, on many connections, some at a time; what the server says is never read. */
+/* A byte of a request every millisecond on many connections; what the server says is never read. */
 int mode_slow(int argc, char **argv)
 {
     static const char text[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n";
     static struct sk_socket *sockets[48];
     uint32_t at[48] = {0};
     struct sk_net *net = session(COUNT(sockets));
-    for (uint32_t round = 0; net != NULL; round++) {
-        for (uint32_t i = round % SLOW_MS; i < COUNT(sockets); i += SLOW_MS) {
+    while (net != NULL) {
+        for (uint32_t i = 0; i < COUNT(sockets); i++) {
             if (sockets[i] == NULL) {
                 at[i] = 0;
                 sk_tcp_connect(net, sk_net_loopback(HTTP_PORT), test_deadline(), &sockets[i]);
@@ -42,6 +40,41 @@ int mode_slow(int argc, char **argv)
         sk_sleep(SK_MS);
     }
     return 0;
+}
+
+static void write_all_that_goes(struct sk_socket *socket)
+{
+    static const char text[4096];
+    uint32_t written;
+    status_t status;
+    while ((status = sk_tcp_write(socket, text, sizeof text, &written)) == SK_OK) {
+    }
+    insist(status == SK_PENDING || status == SK_CONNECTION_RESET);
+}
+
+/* Connections to ourselves, full both ways, that neither end reads. */
+int mode_unread(int argc, char **argv)
+{
+    enum { PAIRS = 4 };
+    static struct sk_socket *ends[2 * PAIRS];
+    struct sk_net *net = session(2 * PAIRS + 1);
+    struct sk_socket *listener, *ready;
+    if (net == NULL ||
+        sk_tcp_listen(net, sk_net_loopback(0), PAIRS, test_deadline(), &listener) != SK_OK) {
+        return 0;
+    }
+    struct sk_net_address address = sk_net_loopback(sk_socket_local(listener).port);
+    for (uint32_t i = 0; i < 2 * PAIRS; i += 2) {
+        must(sk_tcp_connect_wait(net, address, test_deadline(), &ends[i]));
+        must(sk_socket_wait_for(listener, SK_SOCKET_READABLE, test_deadline(), NULL));
+        must(sk_tcp_accept(listener, &ends[i + 1]));
+    }
+    for (;;) {
+        for (uint32_t i = 0; i < 2 * PAIRS; i++) {
+            write_all_that_goes(ends[i]);
+        }
+        sk_net_wait(net, sk_deadline_after(SK_MS), &ready);
+    }
 }
 
 /* Connections as fast as they can be made, ended in one of three ways at once. */

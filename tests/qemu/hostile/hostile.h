@@ -38,6 +38,7 @@ int mode_connect(int argc, char **argv);
 /* connections.c */
 int mode_slow(int argc, char **argv);
 int mode_storm(int argc, char **argv);
+int mode_unread(int argc, char **argv);
 int mode_ring(int argc, char **argv);
 /* reach.c */
 int mode_reach(int argc, char **argv);

@@ -28,7 +28,7 @@ static const struct self_mode modes[] = {
     {"die", mode_die},         {"malformed", mode_malformed}, {"connect", mode_connect},
     {"slow", mode_slow},       {"storm", mode_storm},         {"ring", mode_ring},
     {"flood", mode_flood},     {"reach", mode_reach},         {"loop", mode_loop},
-    {"elf", mode_elf},         {"fuzz", mode_fuzz},
+    {"elf", mode_elf},         {"fuzz", mode_fuzz},           {"unread", mode_unread},
 };
 
 struct attack {
@@ -62,6 +62,7 @@ static const struct attack attacks[] = {
     {"malformed requests", "malformed", "3"},
     {"connections to services", "connect", NULL},
     {"slow clients of the web server", "slow", NULL},
+    {"connections that neither end reads", "unread", NULL},
     {"a storm of connections", "storm", NULL},
     {"noise in rings", "ring", "5"},
     {"reaching for what is not ours", "reach", NULL, .again = true},

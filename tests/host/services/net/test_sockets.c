@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <lwip/stats.h>
+
 #include "fixture.h"
 
 static uint8_t pattern(uint64_t at)
@@ -272,6 +274,8 @@ static void a_reader_that_stops_stops_only_its_connection(void **state)
     }
     assert_int_equal(status, SK_PENDING);
     assert_int_equal(total, SK_NET_TX_BYTES + SK_NET_RX_BYTES);
+    assert_true(lwip_stats.memp[MEMP_TCP_SEG]->used <=
+                3); /* most of it waits in the program's memory */
     assert_int_equal(sk_tcp_write_all(other, "fine", 4, SOON), SK_OK);
     expect_text(other_server, "fine");
     while (total > 0) {
@@ -284,6 +288,45 @@ static void a_reader_that_stops_stops_only_its_connection(void **state)
     sk_socket_close(server);
     sk_socket_close(other);
     sk_socket_close(other_server);
+}
+
+static uint32_t fill(struct sk_socket *socket)
+{
+    static uint8_t body[5000];
+    uint32_t written, total = 0;
+
+    while (sk_tcp_write(socket, body, sizeof body, &written) == SK_OK) {
+        total += written;
+        fake_net_run(4);
+    }
+    return total;
+}
+
+static void drain(struct sk_socket *socket, uint32_t total)
+{
+    static uint8_t body[5000];
+    uint32_t length;
+
+    for (; total > 0; total -= length) {
+        assert_int_equal(sk_tcp_read_wait(socket, body, sizeof body, SOON, &length), SK_OK);
+        assert_in_range(length, 1, total);
+    }
+}
+
+/* Neither end reads: their closed windows are no reason to answer each other without end. */
+static void two_deaf_ends_are_quiet(void **state)
+{
+    struct sk_socket *client = connect_one(), *server = accept_one();
+    uint32_t sent = fill(client), returned = fill(server);
+
+    fake_net_run(8);
+    uint32_t before = lwip_stats.tcp.xmit;
+    fake_net_run(240); /* a minute: some probes of the windows, and their answers */
+    assert_true(lwip_stats.tcp.xmit - before <= 40);
+    drain(server, sent);
+    drain(client, returned);
+    sk_socket_close(client);
+    sk_socket_close(server);
 }
 
 static void datagrams(void **state)
@@ -365,6 +408,22 @@ static void a_wait_ends_at_its_deadline(void **state)
     sk_socket_close(server);
 }
 
+/* Segments as large as the window makes useful, all at once: nobody waits for an acknowledgement. */
+static void a_page_to_ourselves(void **state)
+{
+    struct sk_socket *client = connect_one(), *server = accept_one();
+    static uint8_t page[20000];
+    uint32_t sent = lwip_stats.tcp.xmit, length = 0;
+
+    assert_int_equal(sk_tcp_write_all(server, page, sizeof page, SOON), SK_OK);
+    fake_net_run(0);
+    assert_int_equal(sk_tcp_read_wait(client, page, sizeof page, 0, &length), SK_OK);
+    assert_int_equal(length, sizeof page);
+    assert_true(lwip_stats.tcp.xmit - sent <= 5);
+    sk_socket_close(client);
+    sk_socket_close(server);
+}
+
 /* A quiet pair of events for each request and answer: the shared rings need no more. */
 static void few_wake_ups(void **state)
 {
@@ -400,10 +459,12 @@ int main(void)
         CASE(a_full_server_recovers),
         CASE(listener_closed_with_live_connections),
         CASE(a_reader_that_stops_stops_only_its_connection),
+        CASE(two_deaf_ends_are_quiet),
         CASE(datagrams),
         CASE(closing_the_session_sends_the_rest),
         CASE(a_dead_service_fails_every_socket),
         CASE(a_wait_ends_at_its_deadline),
+        CASE(a_page_to_ourselves),
         CASE(few_wake_ups),
     };
     return cmocka_run_group_tests_name("sockets", tests, NULL, NULL);
