@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 
-from common import ROOT, in_rotation
+from common import ROOT
 from tap import Tap
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -195,6 +195,13 @@ class Guest:
             return (failed[1] if failed else "a guest suite" if done.returncode else None), None
         finally:
             self.put(mutation.path, open(os.path.join(ROOT, mutation.path), "rb").read())
+
+
+def in_rotation(mutations, count):
+    """So many of them, others with each commit."""
+    shown = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
+    start = int(shown.strip() or 0) * count
+    return [mutations[(start + i) % len(mutations)] for i in range(min(count, len(mutations)))]
 
 
 def choose(mutations, words):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What every part of ./run shares: where the project is, how it speaks, how it gives up."""
 import os
-import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -34,10 +33,3 @@ def size_bytes(text):
     if not digits.isdigit() or int(digits) == 0:
         raise Stop("--mem %s: a size is a number with K, M, G or T, such as 128M" % text, USAGE)
     return int(digits) << units[unit]
-
-
-def in_rotation(items, count):
-    """So many of the items, others with each commit."""
-    shown = subprocess.run(["git", "rev-list", "--count", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
-    start = int(shown.strip() or 0) * count
-    return [items[(start + i) % len(items)] for i in range(min(count, len(items)))]

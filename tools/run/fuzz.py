@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """./run fuzz TARGET: libFuzzer over one of tests/fuzz, guided by coverage.
 
-As a script, a test: fuzz.py TARGET SECONDS, or fuzz.py COUNT SECONDS: of so many targets, others with each commit.
+As a script, a test: fuzz.py TARGET SECONDS, or fuzz.py all SECONDS.
 
 What it learns is kept in build-fuzz/corpus/TARGET, so that the next run goes on from there; an input that
 breaks something is left in build-fuzz/found. With --keep the inputs that are needed to reach all that was reached go
@@ -17,12 +17,13 @@ import tempfile
 
 import build
 import packages
-from common import FAILED, ROOT, Stop, USAGE, in_rotation, say
+from common import FAILED, ROOT, Stop, USAGE, say
 
 TARGETS = os.path.join("tests", "fuzz")
 ONE_INPUT_SECONDS = 10
 CORPUS_BYTES = 32 * 1024  # of what is kept: driver.c feeds all of it in each run of the tests
 MEMORY_MIB = 2048
+PER_CORE = 2  # of all targets at once: the run takes half as long, and a core has always something to do
 
 
 def targets():
@@ -143,11 +144,11 @@ def as_test(what, seconds):
     from tap import Tap
     tap = Tap()
     if packages.missing(packages.FUZZ):
-        tap.skip("libFuzzer over " + what, "no clang or no libFuzzer")
+        tap.skip("libFuzzer: " + what, "no clang or no libFuzzer")
         return tap.done()
-    names = in_rotation(targets(), int(what)) if what.isdigit() else [what]
+    names = targets() if what == "all" else [what]
     make(names)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(PER_CORE * os.cpu_count()) as pool:
         for name, (good, runs, text) in zip(names, pool.map(fuzz_quietly, names, [seconds] * len(names))):
             tap.ok(good, "libFuzzer over %s for %d s: %s inputs" % (name, seconds, runs), text)
     return tap.done()

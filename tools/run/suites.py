@@ -19,7 +19,7 @@ from common import FAILED, ROOT, Stop, USAGE, say
 # suite: (build directory, budget in minutes on two cores). With three minutes for the builds a clean clone has 25.
 SUITES = {
     "host": (build.HOST, 1.5),
-    "fuzz": (build.HOST, 2.3),
+    "fuzz": (build.HOST, 3.5),
     "model": (build.HOST, 0.5),
     "mutation": (build.HOST, 1.0),
     "kernel": (build.GUEST, 1.8),
