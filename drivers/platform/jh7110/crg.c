@@ -115,10 +115,13 @@ static status_t set_divisor(struct crg *crg, const struct crg_clock *clock, uint
     if (status != SK_OK) {
         return status;
     }
-    if (*hz == 0 || rate > *hz * clock->divisor_max) {
+    if (*hz == 0) {
         return SK_OUT_OF_RANGE;
     }
-    uint64_t divisor = rate <= *hz ? 1 : (rate + *hz - 1) / *hz;
+    uint64_t divisor = rate <= *hz ? 1 : (rate - 1) / *hz + 1;
+    if (divisor > clock->divisor_max) {
+        return SK_OUT_OF_RANGE;
+    }
     uintptr_t at = clock_register(crg, clock);
     uint32_t value = sk_mmio_read32(at);
     if ((value & DIVISOR_MASK) != divisor) {

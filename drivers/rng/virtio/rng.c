@@ -18,6 +18,7 @@
 #define QUEUE_SIZE 8u
 #define POOL_BYTES 512u /* at least SK_RNG_BYTES_MAX */
 #define WAITING_MAX 64u
+#define WAITING_EACH 4u /* of one client */
 
 struct waiting {
     const struct sk_client *client;
@@ -181,6 +182,16 @@ static void rng_irq(struct sk_driver *driver, uint32_t index)
     serve_waiting();
 }
 
+static uint32_t waiting_of(const struct sk_client *client)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < rng.waiting_count; i++) {
+        count += waiting_at(i)->client == client;
+    }
+    return count;
+}
+
 static status_t rng_message(struct sk_server *server, struct sk_client *client, struct sk_in *in,
                             struct sk_reply *reply)
 {
@@ -193,7 +204,7 @@ static status_t rng_message(struct sk_server *server, struct sk_client *client, 
     if (rng.failed && start() != SK_OK) {
         return SK_IO_ERROR;
     }
-    if (rng.waiting_count == WAITING_MAX) {
+    if (rng.waiting_count == WAITING_MAX || waiting_of(client) == WAITING_EACH) {
         return SK_BUSY;
     }
     *waiting_at(rng.waiting_count++) = (struct waiting){client, in->token,

@@ -91,6 +91,10 @@ static void port0_of_v12a_follows_the_speed(void **state)
     hz = 25000000; /* the divisor has four bits */
     assert_int_equal(sk_clock_set_rate(gmac, "tx", &hz), SK_OUT_OF_RANGE);
     assert_string_equal(board_writes(), "");
+    hz = 1ull << 62; /* no less than it can be */
+    assert_int_equal(sk_clock_set_rate(gmac, "tx", &hz), SK_OK);
+    assert_int_equal(hz, 1500000000);
+    assert_string_equal(board_writes(), "130201b0=80000001\n");
 }
 
 /* gmac1 of v1.2a: RMII, from the 50 MHz that come in. */

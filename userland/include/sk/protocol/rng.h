@@ -13,7 +13,8 @@
 enum sk_rng_operation {
     /*
      * struct sk_rng_read -> struct sk_rng_bytes. INVALID_ARGS: 0 or more than SK_RNG_BYTES_MAX bytes;
-     * BUSY: too many reads wait; IO_ERROR: the device has failed (the next read starts it anew).
+     * BUSY: too many reads wait, four of this client's or 64 in all; IO_ERROR: the device has failed (the
+     * next read starts it anew).
      */
     SK_RNG_READ = 1,
 };
