@@ -24,6 +24,7 @@
 #define PAGES_PER_SLOT ((SK_NET_RX_BYTES + SK_NET_TX_BYTES) / SK_PAGE_SIZE)
 #define SLOTS_FOR_OTHERS 16u /* a large session leaves that many */
 #define ROUNDS_BEFORE_IPC 16 /* then requests get their turn */
+#define BEHIND_REST 4u       /* after a turn of one who is behind: so many times what it took */
 
 /* A session with its system resources. */
 struct service_session {
@@ -38,6 +39,7 @@ static struct service_session *sessions;
 static uint32_t session_count;
 static uint64_t slots_left; /* that the job's budget can still pay */
 static bool active = true;  /* something happened since timers_arm */
+static uint64_t behind_due; /* when the next who is behind has his turn */
 
 void lwip_port_assert(const char *message, const char *file, int line)
 {
@@ -347,6 +349,26 @@ static bool poll_loopback(void)
     return any;
 }
 
+/*
+ * Those who are behind have a fifth of the time, all together. The rest is for everybody else: programs of lower
+ * priority run only while this thread sleeps. True: one had a turn.
+ */
+static bool poll_behind(void)
+{
+    if (!udp_socket_any_behind()) {
+        return false;
+    }
+    uint64_t began = sk_now();
+    if (began < behind_due) {
+        return false;
+    }
+    udp_socket_serve_behind();
+    poll_loopback();
+    uint64_t now = sk_now();
+    behind_due = now + BEHIND_REST * (now - began);
+    return true;
+}
+
 static void wake_others(void)
 {
     for (struct service_session *s = sessions; s != NULL; s = s->next) {
@@ -379,6 +401,7 @@ static bool poll_all(struct sk_server *server)
 
     any |= poll_sessions(server);
     any |= poll_loopback();
+    any |= poll_behind();
     active |= any;
     return any;
 }
@@ -400,8 +423,10 @@ static bool before_wait(struct sk_server *server)
         wake_others();
         return true;
     }
-    uint64_t timer = timers_arm(active), look = link_heal_deadline();
-    sk_server_set_deadline(server, timer < look ? timer : look);
+    uint64_t next = timers_arm(active), look = link_heal_deadline();
+    next = look < next ? look : next;
+    sk_server_set_deadline(server,
+                           udp_socket_any_behind() && behind_due < next ? behind_due : next);
     active = false;
     return false;
 }

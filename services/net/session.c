@@ -198,18 +198,19 @@ bool session_poll(struct net_session *session)
         return false;
     }
     for (uint32_t i = 0; i < count && !session->broken; i++) {
-        uint32_t at = sk_ring_slot(&session->to_net, session->to_net.own + i);
+        uint32_t at = sk_ring_slot(&session->to_net, session->to_net.own);
         uint32_t slot = session->control->to_net_slots[at];
         if (slot >= session->slots) {
             session->broken = true;
             break;
         }
         struct net_socket *socket = &session->sockets[slot];
+        /* The place before the flag: each slot is in the ring once at most. */
+        sk_ring_release(&session->to_net, 1);
         atomic_store_explicit(&socket->shared->named_to_net, 0, memory_order_relaxed);
         atomic_thread_fence(memory_order_seq_cst); /* the flag, before what it is about */
         socket_serve(socket);
     }
-    sk_ring_release(&session->to_net, count);
     return true;
 }
 
@@ -240,8 +241,10 @@ void session_orphan(struct net_session *session)
     session->orphaned = true;
     for (uint32_t i = 0; i < session->slots; i++) {
         struct net_socket *socket = &session->sockets[i];
-        if (socket->kind == NET_UDP || session->broken) {
+        if (session->broken) {
             socket_reset(socket);
+        } else if (socket->kind == NET_UDP) {
+            udp_socket_end(socket);
         } else if (socket->kind != NET_UNUSED) {
             tcp_socket_serve(socket, SK_NET_REQUEST_CLOSE);
         }

@@ -35,12 +35,14 @@ struct net_socket {
     uint8_t kind;       /* enum net_kind */
     uint32_t turn;      /* TCP: when it was last given transmit buffers, of those that waited */
     struct net_socket *next_listener;  /* in the session's list of listeners */
+    struct net_socket *next_behind;    /* UDP, while is_behind */
     struct net_socket *listener;       /* while is_pending_accept */
     uint16_t backlog, pending, parked; /* listener: wanted; is_pending_accept; without a socket */
     bool is_shut;                      /* FIN is wanted, after what is in the ring */
     bool is_closing;        /* the program has closed it; its slot is freed when all is sent */
     bool is_finished;       /* lwIP has been told to send FIN */
     bool is_starved;        /* lwIP had no memory for what is to be sent */
+    bool is_behind;         /* UDP: it has more to send than went at once */
     bool has_ended;         /* no pcb any more; waits for the program to close it */
     bool is_pending_accept; /* counts against its listener's backlog */
     union {
@@ -172,7 +174,13 @@ status_t udp_socket_open(struct net_session *session, const struct sk_net_addres
 /* See SK_NET_OP_JOIN, _LEAVE. */
 status_t udp_socket_join(struct net_session *session, const struct sk_net_group_request *request);
 status_t udp_socket_leave(struct net_session *session, const struct sk_net_group_request *request);
+/* Sends some of what the program wrote; who has more is behind. A close waits for the rest. */
 void udp_socket_serve(struct net_socket *socket, uint32_t requests);
+/* Is anybody behind? And if so: the next of them sends some more. */
+bool udp_socket_any_behind(void);
+void udp_socket_serve_behind(void);
+/* Closes it at once, or when its program has gone: after some more of what was written. */
 void udp_socket_close(struct net_socket *socket);
+void udp_socket_end(struct net_socket *socket);
 
 #endif

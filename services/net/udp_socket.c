@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * UDP sockets: whole datagrams between a slot's data rings and lwIP. One thread, no lock. A datagram
- * that finds no room in the ring is dropped, as UDP may.
+ * that finds no room in the ring is dropped, as UDP may. A datagram costs its program next to nothing and
+ * the service much: so a few go at once, and who has more is behind, and goes on when others had their turn.
  * Tests: tests/host/services/net/test_sockets.c, tests/qemu/net.
  */
 #include "session.h"
@@ -12,6 +13,8 @@
 #include <sk/socket.h>
 
 #define RECORD_ALIGN 16u
+#define DATAGRAMS_AT_ONCE 4u
+#define DATAGRAMS_AT_END 64u /* of a program that has gone; the rest is lost */
 
 static uint32_t record_bytes(uint32_t length)
 {
@@ -151,6 +154,32 @@ status_t udp_socket_leave(struct net_session *session, const struct sk_net_group
     return SK_OK;
 }
 
+/* --- Who is behind, in the order of their turns --- */
+
+static struct net_socket *behind, **behind_end = &behind;
+
+static void fall_behind(struct net_socket *socket)
+{
+    socket->is_behind = true;
+    socket->next_behind = NULL;
+    *behind_end = socket;
+    behind_end = &socket->next_behind;
+}
+
+static void catch_up(struct net_socket *socket)
+{
+    struct net_socket **link = &behind;
+
+    while (*link != socket) {
+        link = &(*link)->next_behind;
+    }
+    *link = socket->next_behind;
+    if (*link == NULL) {
+        behind_end = link;
+    }
+    socket->is_behind = false;
+}
+
 /* --- Sockets --- */
 
 void udp_socket_close(struct net_socket *socket)
@@ -159,6 +188,9 @@ void udp_socket_close(struct net_socket *socket)
 
     while ((member = find_member(socket->session, socket, NULL)) != NULL) {
         leave(member);
+    }
+    if (socket->is_behind) {
+        catch_up(socket);
     }
     udp_remove(socket->udp);
     socket->udp = NULL;
@@ -199,18 +231,56 @@ static bool send_one(struct net_socket *socket, uint32_t pending)
     return true;
 }
 
-void udp_socket_serve(struct net_socket *socket, uint32_t requests)
+/* Sends at most so many. True: there are more. */
+static bool send_some(struct net_socket *socket, uint32_t most)
 {
+    uint32_t pending;
+
     socket->given = socket->tx.own;
-    for (uint32_t pending = socket_pending(socket); pending > 0; pending = socket_pending(socket)) {
+    while ((pending = socket_pending(socket)) > 0 && most > 0) {
         if (!send_one(socket, pending)) {
             socket->session->broken = true;
-            return;
+            return false;
         }
         socket->given = socket->tx.own;
+        most--;
     }
     socket_tell_room(socket);
-    if ((requests & (SK_NET_REQUEST_CLOSE | SK_NET_REQUEST_ABORT)) != 0) {
+    return pending > 0;
+}
+
+static void send_in_turn(struct net_socket *socket)
+{
+    if (send_some(socket, DATAGRAMS_AT_ONCE)) {
+        fall_behind(socket);
+    } else if (socket->is_closing && !socket->session->broken) {
         udp_socket_close(socket);
     }
+}
+
+void udp_socket_serve(struct net_socket *socket, uint32_t requests)
+{
+    socket->is_closing |= (requests & (SK_NET_REQUEST_CLOSE | SK_NET_REQUEST_ABORT)) != 0;
+    if (!socket->is_behind) {
+        send_in_turn(socket);
+    }
+}
+
+bool udp_socket_any_behind(void)
+{
+    return behind != NULL;
+}
+
+void udp_socket_serve_behind(void)
+{
+    struct net_socket *socket = behind;
+
+    catch_up(socket);
+    send_in_turn(socket);
+}
+
+void udp_socket_end(struct net_socket *socket)
+{
+    send_some(socket, DATAGRAMS_AT_END);
+    udp_socket_close(socket);
 }

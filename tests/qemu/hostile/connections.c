@@ -52,28 +52,57 @@ static void write_all_that_goes(struct sk_socket *socket)
     insist(status == SK_PENDING || status == SK_CONNECTION_RESET);
 }
 
-/* Connections to ourselves, full both ways, that neither end reads. */
-int mode_unread(int argc, char **argv)
+/* Connections of a new session to itself: both ends of each. NULL: the service had no room. */
+static struct sk_net *pairs(struct sk_socket **ends, uint32_t count)
 {
-    enum { PAIRS = 4 };
-    static struct sk_socket *ends[2 * PAIRS];
-    struct sk_net *net = session(2 * PAIRS + 1);
-    struct sk_socket *listener, *ready;
+    struct sk_net *net = session(count + 1);
+    struct sk_socket *listener;
     if (net == NULL ||
-        sk_tcp_listen(net, sk_net_loopback(0), PAIRS, test_deadline(), &listener) != SK_OK) {
-        return 0;
+        sk_tcp_listen(net, sk_net_loopback(0), count / 2, test_deadline(), &listener) != SK_OK) {
+        return NULL;
     }
     struct sk_net_address address = sk_net_loopback(sk_socket_local(listener).port);
-    for (uint32_t i = 0; i < 2 * PAIRS; i += 2) {
+    for (uint32_t i = 0; i < count; i += 2) {
         must(sk_tcp_connect_wait(net, address, test_deadline(), &ends[i]));
         must(sk_socket_wait_for(listener, SK_SOCKET_READABLE, test_deadline(), NULL));
         must(sk_tcp_accept(listener, &ends[i + 1]));
     }
-    for (;;) {
-        for (uint32_t i = 0; i < 2 * PAIRS; i++) {
+    return net;
+}
+
+/* Connections to ourselves, full both ways, that neither end reads. */
+int mode_unread(int argc, char **argv)
+{
+    static struct sk_socket *ends[8];
+    struct sk_socket *ready;
+    struct sk_net *net = pairs(ends, COUNT(ends));
+    while (net != NULL) {
+        for (uint32_t i = 0; i < COUNT(ends); i++) {
             write_all_that_goes(ends[i]);
         }
         sk_net_wait(net, sk_deadline_after(SK_MS), &ready);
+    }
+    return 0;
+}
+
+/* Datagrams to ourselves, each of a byte, as fast as they go; nobody reads them. */
+int mode_datagrams(int argc, char **argv)
+{
+    struct sk_net *net = session(4);
+    struct sk_socket *sockets[4];
+    if (net == NULL) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < COUNT(sockets); i++) {
+        must(sk_udp_open(net, sk_net_loopback(0), test_deadline(), &sockets[i]));
+    }
+    uint16_t port = sk_socket_local(sockets[0]).port;
+    for (uint32_t i = 0;; i++) {
+        status_t status = sk_udp_send(sockets[i % COUNT(sockets)], sk_net_loopback(port), "", 1);
+        insist(status == SK_OK || status == SK_PENDING);
+        if (status == SK_PENDING) {
+            sk_net_flush(net);
+        }
     }
 }
 

@@ -23,12 +23,25 @@
 #define FUZZ_LIFE SK_SECOND
 
 static const struct self_mode modes[] = {
-    {"exhaust", mode_exhaust}, {"fork-bomb", mode_fork_bomb}, {"hog", mode_hog},
-    {"stuff", mode_stuff},     {"cycles", mode_cycles},       {"deaf", mode_deaf},
-    {"die", mode_die},         {"malformed", mode_malformed}, {"connect", mode_connect},
-    {"slow", mode_slow},       {"storm", mode_storm},         {"ring", mode_ring},
-    {"flood", mode_flood},     {"reach", mode_reach},         {"loop", mode_loop},
-    {"elf", mode_elf},         {"fuzz", mode_fuzz},           {"unread", mode_unread},
+    {"exhaust", mode_exhaust},
+    {"fork-bomb", mode_fork_bomb},
+    {"hog", mode_hog},
+    {"stuff", mode_stuff},
+    {"cycles", mode_cycles},
+    {"deaf", mode_deaf},
+    {"die", mode_die},
+    {"malformed", mode_malformed},
+    {"connect", mode_connect},
+    {"slow", mode_slow},
+    {"storm", mode_storm},
+    {"ring", mode_ring},
+    {"flood", mode_flood},
+    {"reach", mode_reach},
+    {"loop", mode_loop},
+    {"elf", mode_elf},
+    {"fuzz", mode_fuzz},
+    {"unread", mode_unread},
+    {"datagrams", mode_datagrams},
 };
 
 struct attack {
@@ -63,6 +76,7 @@ static const struct attack attacks[] = {
     {"connections to services", "connect", NULL},
     {"slow clients of the web server", "slow", NULL},
     {"connections that neither end reads", "unread", NULL},
+    {"datagrams to oneself", "datagrams", NULL},
     {"a storm of connections", "storm", NULL},
     {"noise in rings", "ring", "5"},
     {"reaching for what is not ours", "reach", NULL, .again = true},

@@ -108,6 +108,10 @@ static bool run_once(void)
             netif_poll(netif);
         }
     }
+    if (udp_socket_any_behind()) {
+        any = true;
+        udp_socket_serve_behind();
+    }
     return any;
 }
 

@@ -358,6 +358,48 @@ static void datagrams(void **state)
     sk_socket_close(two);
 }
 
+static void send_numbers(struct sk_socket *socket, uint8_t count)
+{
+    for (uint8_t i = 0; i < count; i++) {
+        assert_int_equal(sk_udp_send(socket, sk_net_loopback(7000), &i, 1), SK_OK);
+    }
+}
+
+static void expect_numbers(struct sk_socket *socket, uint8_t count)
+{
+    struct sk_net_address from;
+    uint32_t length;
+
+    for (uint8_t i = 0, got; i < count; i++) {
+        assert_int_equal(sk_socket_wait_for(socket, SK_SOCKET_READABLE, SOON, NULL), SK_OK);
+        assert_int_equal(sk_udp_receive(socket, &from, &got, 1, &length), SK_OK);
+        assert_int_equal(got, i);
+    }
+}
+
+/* More than go at once: in turns, in their order, also when the socket or its session is closed meanwhile. */
+static void datagrams_behind(void **state)
+{
+    struct sk_net *other;
+    struct sk_socket *reader, *closed, *gone, *third;
+
+    assert_int_equal(sk_udp_open(net, sk_net_any(7000), SOON, &reader), SK_OK);
+    assert_int_equal(sk_udp_open(net, sk_net_any(0), SOON, &closed), SK_OK);
+    send_numbers(closed, 40);
+    sk_socket_close(closed);
+    expect_numbers(reader, 40);
+
+    assert_int_equal(sk_net_open(&other, 4, SOON), SK_OK);
+    assert_int_equal(sk_udp_open(other, sk_net_any(0), SOON, &gone), SK_OK);
+    assert_int_equal(sk_udp_open(other, sk_net_any(7001), SOON, &third), SK_OK);
+    send_numbers(gone, 60);
+    sk_net_close(other);
+    expect_numbers(reader, 60);
+    assert_int_equal(sk_udp_open(net, sk_net_any(7001), SOON, &third), SK_OK); /* free again */
+    sk_socket_close(third);
+    sk_socket_close(reader);
+}
+
 static void closing_the_session_sends_the_rest(void **state)
 {
     struct sk_net *other;
@@ -461,6 +503,7 @@ int main(void)
         CASE(a_reader_that_stops_stops_only_its_connection),
         CASE(two_deaf_ends_are_quiet),
         CASE(datagrams),
+        CASE(datagrams_behind),
         CASE(closing_the_session_sends_the_rest),
         CASE(a_dead_service_fails_every_socket),
         CASE(a_wait_ends_at_its_deadline),
