@@ -355,14 +355,14 @@ static bool poll_loopback(void)
  */
 static bool poll_behind(void)
 {
-    if (!udp_socket_any_behind()) {
+    if (!turn_waits()) {
         return false;
     }
     uint64_t began = sk_now();
     if (began < behind_due) {
         return false;
     }
-    udp_socket_serve_behind();
+    turn_serve();
     poll_loopback();
     uint64_t now = sk_now();
     behind_due = now + BEHIND_REST * (now - began);
@@ -425,8 +425,7 @@ static bool before_wait(struct sk_server *server)
     }
     uint64_t next = timers_arm(active), look = link_heal_deadline();
     next = look < next ? look : next;
-    sk_server_set_deadline(server,
-                           udp_socket_any_behind() && behind_due < next ? behind_due : next);
+    sk_server_set_deadline(server, turn_waits() && behind_due < next ? behind_due : next);
     active = false;
     return false;
 }

@@ -4,6 +4,7 @@
  *
  *   main.c      requests of programs, and the loop
  *   session.c, tcp_*.c, udp_socket.c   programs' sockets (session.h)
+ *   turns.c     who has more to do than goes at once
  *   link.c      the network device, as lwIP's netif
  *   config.c    the address: DHCP or ip=; what is said about it
  *   timers.c    lwIP's timers, each only while it has something to time

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#define SOCKETS_AT_ONCE 1u /* of those that take turns, see turns.c */
+
 size_t session_bytes(uint32_t slots)
 {
     return sizeof(struct net_session) + slots * sizeof(struct net_socket);
@@ -197,6 +199,7 @@ bool session_poll(struct net_session *session)
         session->broken |= session->to_net.broken;
         return false;
     }
+    session->at_once = SOCKETS_AT_ONCE;
     for (uint32_t i = 0; i < count && !session->broken; i++) {
         uint32_t at = sk_ring_slot(&session->to_net, session->to_net.own);
         uint32_t slot = session->control->to_net_slots[at];

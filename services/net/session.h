@@ -35,14 +35,14 @@ struct net_socket {
     uint8_t kind;       /* enum net_kind */
     uint32_t turn;      /* TCP: when it was last given transmit buffers, of those that waited */
     struct net_socket *next_listener;  /* in the session's list of listeners */
-    struct net_socket *next_behind;    /* UDP, while is_behind */
+    struct net_socket *next_behind;    /* while is_behind */
     struct net_socket *listener;       /* while is_pending_accept */
     uint16_t backlog, pending, parked; /* listener: wanted; is_pending_accept; without a socket */
     bool is_shut;                      /* FIN is wanted, after what is in the ring */
     bool is_closing;        /* the program has closed it; its slot is freed when all is sent */
     bool is_finished;       /* lwIP has been told to send FIN */
     bool is_starved;        /* lwIP had no memory for what is to be sent */
-    bool is_behind;         /* UDP: it has more to send than went at once */
+    bool is_behind;         /* it has more to do than went at once: see turns.c */
     bool has_ended;         /* no pcb any more; waits for the program to close it */
     bool is_pending_accept; /* counts against its listener's backlog */
     union {
@@ -65,6 +65,9 @@ struct net_session {
     uint32_t in_use; /* sockets of any kind */
     struct sk_ring to_net, to_program;
     struct net_socket *listeners;
+    struct net_socket *behind, **behind_end; /* see turns.c */
+    struct net_session *next_behind;         /* while it has sockets that are behind */
+    uint32_t at_once;                        /* sockets that may still be served in this look */
     struct net_member members[SK_NET_GROUPS_MAX];
     uint16_t first_free; /* NET_NO_SLOT: none */
     bool may_use_low_ports;
@@ -152,6 +155,8 @@ status_t tcp_socket_connect(struct net_session *session, const struct sk_net_add
                             uint32_t *slot);
 /* The program named the socket: takes note of what it read, wrote and requested. */
 void tcp_socket_serve(struct net_socket *socket, uint32_t requests);
+/* Its turn has come. */
+void tcp_socket_go_on(struct net_socket *socket);
 void tcp_socket_abort(struct net_socket *socket);
 
 /*
@@ -174,13 +179,27 @@ status_t udp_socket_open(struct net_session *session, const struct sk_net_addres
 /* See SK_NET_OP_JOIN, _LEAVE. */
 status_t udp_socket_join(struct net_session *session, const struct sk_net_group_request *request);
 status_t udp_socket_leave(struct net_session *session, const struct sk_net_group_request *request);
-/* Sends some of what the program wrote; who has more is behind. A close waits for the rest. */
+/* The program named the socket: sends some of what it wrote. A close waits for the rest. */
 void udp_socket_serve(struct net_socket *socket, uint32_t requests);
-/* Is anybody behind? And if so: the next of them sends some more. */
-bool udp_socket_any_behind(void);
-void udp_socket_serve_behind(void);
+/* Its turn has come. */
+void udp_socket_go_on(struct net_socket *socket);
 /* Closes it at once, or when its program has gone: after some more of what was written. */
 void udp_socket_close(struct net_socket *socket);
 void udp_socket_end(struct net_socket *socket);
+
+/*
+ * --- turns.c ---
+ * Datagrams, and bytes to a peer on this machine, cost a program next to nothing and the service much. So of a
+ * session one such socket is served at once, a little; what more there is to do waits its turn.
+ */
+
+/* True: the session may have one more socket served at once, and it counts. If not, the socket waits its turn. */
+bool turn_at_once(struct net_socket *socket);
+void turn_wait(struct net_socket *socket);
+/* It waits no more, if it did. */
+void turn_forget(struct net_socket *socket);
+/* Is anybody behind? And if so: the next has its turn. */
+bool turn_waits(void);
+void turn_serve(void);
 
 #endif

@@ -33,6 +33,9 @@ _Static_assert(TCP_SND_BUF == SK_NET_TX_BYTES, "all of the ring may be on its wa
  * second at once. More would only be held for peers that take nothing. */
 #define SEGMENTS_READY 2u
 
+/* Bytes to a peer on this machine in one turn: a page of the web. */
+#define LOCAL_AT_ONCE (10u * TCP_MSS)
+
 static void set_starved(struct net_socket *socket, bool is_starved)
 {
     tcp_socket_starved += (uint32_t)is_starved - (uint32_t)socket->is_starved;
@@ -53,6 +56,7 @@ static void detach(struct net_socket *socket)
     struct tcp_pcb *pcb = socket->tcp;
 
     set_starved(socket, false);
+    turn_forget(socket);
     tcp_arg(pcb, NULL);
     if (socket->kind == NET_LISTENER) {
         tcp_accept(pcb, NULL);
@@ -190,6 +194,7 @@ static void give(struct net_socket *socket)
     struct tcp_pcb *pcb = socket->tcp;
     uint32_t end = socket->tx.own + socket_pending(socket);
     uint8_t *data = socket->session->data + sk_net_tx_offset(socket->slot);
+    uint32_t turn = is_local_peer(pcb) ? LOCAL_AT_ONCE : UINT32_MAX;
     bool is_starved = false;
 
     if (end != socket->given && end - socket->given > TCP_MSS) {
@@ -198,6 +203,11 @@ static void give(struct net_socket *socket)
     while (end != socket->given) {
         uint32_t length = sk_ring_contiguous(&socket->tx, socket->given, end - socket->given);
         uint32_t room = tcp_sndbuf(pcb), window = window_room(socket);
+        if (turn == 0) {
+            turn_wait(socket);
+            break;
+        }
+        length = length < turn ? length : turn;
         room = room < window ? room : window;
         length = length < room ? length : room;
         if (length == 0) {
@@ -212,6 +222,7 @@ static void give(struct net_socket *socket)
             break;
         }
         socket->given += length;
+        turn -= length;
     }
     if (socket->is_shut && end == socket->given && !socket->is_finished) {
         socket->is_finished = tcp_shutdown(pcb, 0, 1) == ERR_OK;
@@ -262,7 +273,11 @@ static err_t on_sent(void *arg, struct tcp_pcb *pcb, uint16_t length)
     }
     if (socket_pending(socket) != socket->given - socket->tx.own ||
         (socket->is_shut && !socket->is_finished)) {
-        give(socket);
+        if (is_local_peer(pcb)) {
+            turn_wait(socket);
+        } else {
+            give(socket);
+        }
     }
     return ERR_OK;
 }
@@ -323,6 +338,7 @@ static void on_error(void *arg, err_t error)
     status_t status = status_of(error);
 
     set_starved(socket, false);
+    turn_forget(socket);
     end_pending(socket);
     if (error == ERR_CLSD) { /* both sides have ended in order */
         socket->tcp = NULL;
@@ -401,6 +417,17 @@ static void start_closing(struct net_socket *socket)
     }
 }
 
+void tcp_socket_go_on(struct net_socket *socket)
+{
+    if (!socket->is_closing) {
+        take_reading(socket);
+    }
+    if (socket->tcp->state != SYN_SENT) {
+        give(socket);
+        let_go(socket);
+    }
+}
+
 static void serve_listener(struct net_socket *listener, uint32_t requests)
 {
     if ((requests & (SK_NET_REQUEST_CLOSE | SK_NET_REQUEST_ABORT)) != 0) {
@@ -430,14 +457,12 @@ void tcp_socket_serve(struct net_socket *socket, uint32_t requests)
         return;
     }
     end_pending(socket);
-    take_reading(socket);
     if (ends) {
         start_closing(socket);
     } else if ((requests & SK_NET_REQUEST_SHUTDOWN) != 0) {
         socket->is_shut = true;
     }
-    if (!connecting) {
-        give(socket);
-        let_go(socket);
+    if (!is_local_peer(socket->tcp) || turn_at_once(socket)) {
+        tcp_socket_go_on(socket);
     }
 }

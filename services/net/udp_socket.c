@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * UDP sockets: whole datagrams between a slot's data rings and lwIP. One thread, no lock. A datagram
- * that finds no room in the ring is dropped, as UDP may. A datagram costs its program next to nothing and
- * the service much: so a few go at once, and who has more is behind, and goes on when others had their turn.
+ * that finds no room in the ring is dropped, as UDP may. A few go at once; for more a socket waits its turn.
  * Tests: tests/host/services/net/test_sockets.c, tests/qemu/net.
  */
 #include "session.h"
@@ -154,32 +153,6 @@ status_t udp_socket_leave(struct net_session *session, const struct sk_net_group
     return SK_OK;
 }
 
-/* --- Who is behind, in the order of their turns --- */
-
-static struct net_socket *behind, **behind_end = &behind;
-
-static void fall_behind(struct net_socket *socket)
-{
-    socket->is_behind = true;
-    socket->next_behind = NULL;
-    *behind_end = socket;
-    behind_end = &socket->next_behind;
-}
-
-static void catch_up(struct net_socket *socket)
-{
-    struct net_socket **link = &behind;
-
-    while (*link != socket) {
-        link = &(*link)->next_behind;
-    }
-    *link = socket->next_behind;
-    if (*link == NULL) {
-        behind_end = link;
-    }
-    socket->is_behind = false;
-}
-
 /* --- Sockets --- */
 
 void udp_socket_close(struct net_socket *socket)
@@ -189,9 +162,7 @@ void udp_socket_close(struct net_socket *socket)
     while ((member = find_member(socket->session, socket, NULL)) != NULL) {
         leave(member);
     }
-    if (socket->is_behind) {
-        catch_up(socket);
-    }
+    turn_forget(socket);
     udp_remove(socket->udp);
     socket->udp = NULL;
     socket_free(socket);
@@ -249,10 +220,10 @@ static bool send_some(struct net_socket *socket, uint32_t most)
     return pending > 0;
 }
 
-static void send_in_turn(struct net_socket *socket)
+void udp_socket_go_on(struct net_socket *socket)
 {
     if (send_some(socket, DATAGRAMS_AT_ONCE)) {
-        fall_behind(socket);
+        turn_wait(socket);
     } else if (socket->is_closing && !socket->session->broken) {
         udp_socket_close(socket);
     }
@@ -261,22 +232,9 @@ static void send_in_turn(struct net_socket *socket)
 void udp_socket_serve(struct net_socket *socket, uint32_t requests)
 {
     socket->is_closing |= (requests & (SK_NET_REQUEST_CLOSE | SK_NET_REQUEST_ABORT)) != 0;
-    if (!socket->is_behind) {
-        send_in_turn(socket);
+    if (turn_at_once(socket)) {
+        udp_socket_go_on(socket);
     }
-}
-
-bool udp_socket_any_behind(void)
-{
-    return behind != NULL;
-}
-
-void udp_socket_serve_behind(void)
-{
-    struct net_socket *socket = behind;
-
-    catch_up(socket);
-    send_in_turn(socket);
 }
 
 void udp_socket_end(struct net_socket *socket)

@@ -40,6 +40,7 @@ int mode_slow(int argc, char **argv);
 int mode_storm(int argc, char **argv);
 int mode_unread(int argc, char **argv);
 int mode_datagrams(int argc, char **argv);
+int mode_bulk(int argc, char **argv);
 int mode_ring(int argc, char **argv);
 /* reach.c */
 int mode_reach(int argc, char **argv);

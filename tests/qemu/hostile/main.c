@@ -42,6 +42,7 @@ static const struct self_mode modes[] = {
     {"fuzz", mode_fuzz},
     {"unread", mode_unread},
     {"datagrams", mode_datagrams},
+    {"bulk", mode_bulk},
 };
 
 struct attack {
@@ -77,6 +78,7 @@ static const struct attack attacks[] = {
     {"slow clients of the web server", "slow", NULL},
     {"connections that neither end reads", "unread", NULL},
     {"datagrams to oneself", "datagrams", NULL},
+    {"bytes to oneself", "bulk", NULL},
     {"a storm of connections", "storm", NULL},
     {"noise in rings", "ring", "5"},
     {"reaching for what is not ours", "reach", NULL, .again = true},

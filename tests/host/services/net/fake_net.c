@@ -108,9 +108,9 @@ static bool run_once(void)
             netif_poll(netif);
         }
     }
-    if (udp_socket_any_behind()) {
+    if (turn_waits()) {
         any = true;
-        udp_socket_serve_behind();
+        turn_serve();
     }
     return any;
 }
