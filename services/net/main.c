@@ -24,7 +24,8 @@
 #define PAGES_PER_SLOT ((SK_NET_RX_BYTES + SK_NET_TX_BYTES) / SK_PAGE_SIZE)
 #define SLOTS_FOR_OTHERS 16u /* a large session leaves that many */
 #define ROUNDS_BEFORE_IPC 16 /* then requests get their turn */
-#define BEHIND_REST 4u       /* after a turn of one who is behind: so many times what it took */
+#define BEHIND_REST 4u       /* after a turn of one who is behind: so many times what it took, */
+#define BEHIND_REST_MAX (5 * SK_MS) /* which may be long because others ran */
 
 /* A session with its system resources. */
 struct service_session {
@@ -364,8 +365,8 @@ static bool poll_behind(void)
     }
     turn_serve();
     poll_loopback();
-    uint64_t now = sk_now();
-    behind_due = now + BEHIND_REST * (now - began);
+    uint64_t now = sk_now(), rest = BEHIND_REST * (now - began);
+    behind_due = now + (rest < BEHIND_REST_MAX ? rest : BEHIND_REST_MAX);
     return true;
 }
 

@@ -119,6 +119,9 @@ static uint32_t bundle_limit(const struct tcp_pcb *pcb)
     if (is_local_peer(pcb)) {
         return TCP_SOCKET_BUNDLE_MAX;
     }
+    if (tcp_socket_bundle <= 1) {
+        return 1;
+    }
     const struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
     return netif != NULL && netif->mtu > TCP_MSS * 2 ? tcp_socket_bundle : 1;
 }

@@ -3,7 +3,7 @@
  * Who is behind: sockets with more to do than goes at once, in lists of their sessions. Sessions take turns,
  * and of a session its sockets do, so that nobody gains by having many. One thread, no lock.
  * Invariant: a session is among those that are behind exactly while its list is not empty.
- * Tests: tests/host/services/net/test_sockets.c, the attacks "bytes" and "datagrams" of tests/qemu/hostile.
+ * Tests: tests/host/services/net/test_sockets.c, "bytes to oneself" and "datagrams to oneself" in tests/qemu/hostile.
  */
 #include "session.h"
 
@@ -89,11 +89,9 @@ void turn_serve(void)
     struct net_session *session = sessions;
     struct net_socket *socket = session->behind;
 
+    remove_session(session);
+    append_session(session); /* after the others */
     turn_forget(socket);
-    if (session->behind != NULL) { /* after the others */
-        remove_session(session);
-        append_session(session);
-    }
     if (socket->kind == NET_UDP) {
         udp_socket_go_on(socket);
     } else {

@@ -24,9 +24,9 @@ static inline struct pbuf *hook_ip4_reass(struct pbuf *fragment)
 #define ip4_reass(fragment) hook_ip4_reass(fragment)
 
 /*
- * lwIP answers every bare acknowledgement that comes while its window is closed, the expected one, too (RFC 9293,
- * 3.10.7.4, has that acceptable). When both windows are closed, each end's answer is the other's reason for one, and the
- * two never stop: on one machine, not even to do something else. So one that tells nothing new is only a sign of life.
+ * lwIP answers every bare acknowledgement from beyond its window; if that is closed, the expected one, too (RFC 9293,
+ * 3.10.7.4, has that acceptable). When both ends see each other so, each one's answer is the other's reason for one, and
+ * the two never stop: on one machine, not even to do something else. So one that tells nothing new is only a sign of life.
  * Not meant: keep-alive probes, which lie before the window, and the duplicates that start a fast retransmission.
  */
 static inline err_t hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *header,
@@ -36,7 +36,7 @@ static inline err_t hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *he
     bool is_bare = payload->tot_len == 0 &&
                    (TCPH_FLAGS(header) & (TCP_SYN | TCP_FIN | TCP_RST)) == 0;
 
-    if (!is_open || !is_bare || pcb->rcv_wnd != 0 || TCP_SEQ_LT(header->seqno, pcb->rcv_nxt) ||
+    if (!is_open || !is_bare || TCP_SEQ_LT(header->seqno, pcb->rcv_nxt + pcb->rcv_wnd) ||
         TCP_SEQ_GT(header->ackno, pcb->lastack) ||
         (tcpwnd_size_t)SND_WND_SCALE(pcb, header->wnd) > pcb->snd_wnd ||
         (pcb->unacked != NULL && pcb->dupacks < 3)) {

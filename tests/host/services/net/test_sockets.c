@@ -308,8 +308,9 @@ static void drain(struct sk_socket *socket, uint32_t total)
     uint32_t length;
 
     for (; total > 0; total -= length) {
-        assert_int_equal(sk_tcp_read_wait(socket, body, sizeof body, SOON, &length), SK_OK);
-        assert_in_range(length, 1, total);
+        uint32_t size = total < sizeof body ? total : sizeof body;
+        assert_int_equal(sk_tcp_read_wait(socket, body, size, SOON, &length), SK_OK);
+        assert_in_range(length, 1, size);
     }
 }
 
@@ -323,8 +324,13 @@ static void two_deaf_ends_are_quiet(void **state)
     uint32_t before = lwip_stats.tcp.xmit;
     fake_net_run(240); /* a minute: some probes of the windows, and their answers */
     assert_true(lwip_stats.tcp.xmit - before <= 40);
-    drain(server, sent);
-    drain(client, returned);
+    drain(server, 1); /* now what the probes were about lies just beyond the windows */
+    drain(client, 1);
+    before = lwip_stats.tcp.xmit;
+    fake_net_run(240);
+    assert_true(lwip_stats.tcp.xmit - before <= 60);
+    drain(server, sent - 1);
+    drain(client, returned - 1);
     sk_socket_close(client);
     sk_socket_close(server);
 }
