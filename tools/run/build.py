@@ -168,15 +168,13 @@ def build(offline=False, names=(GUEST,)):
 
 @contextlib.contextmanager
 def private_folder():
-    """A folder for one run; ./run clean finds what a killed one left behind."""
+    """A folder for one run; ./run clean finds what a killed one left behind. Where they are stays: others may make theirs."""
     os.makedirs(path(RUNS), exist_ok=True)
     folder = tempfile.mkdtemp(dir=path(RUNS))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.rmdir(path(RUNS))
 
 
 def copy_boot_files(top, archive, folder):
