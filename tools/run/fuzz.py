@@ -23,7 +23,7 @@ TARGETS = os.path.join("tests", "fuzz")
 ONE_INPUT_SECONDS = 10
 CORPUS_BYTES = 32 * 1024  # of what is kept: driver.c feeds all of it in each run of the tests
 MEMORY_MIB = 2048
-PER_CORE = 2  # of all targets at once: the run takes half as long, and a core has always something to do
+PER_CORE = 3  # of all targets at once: the run takes a third as long, and a core has always something to do
 
 
 def targets():

@@ -18,18 +18,18 @@ from common import FAILED, ROOT, Stop, USAGE, say
 
 # suite: (build directory, budget in minutes on two cores). With three minutes for the builds a clean clone has 25.
 SUITES = {
-    "host": (build.HOST, 1.3),
+    "host": (build.HOST, 1.0),
     "fuzz": (build.HOST, 3.6),
-    "model": (build.HOST, 0.4),
+    "model": (build.HOST, 0.3),
     "mutation": (build.HOST, 0.9),
-    "kernel": (build.GUEST, 1.7),
-    "ipc": (build.GUEST, 0.4),
-    "system": (build.GUEST, 1.6),
-    "hostile": (build.GUEST, 1.9),
-    "http": (build.GUEST, 1.6),
+    "kernel": (build.GUEST, 1.5),
+    "ipc": (build.GUEST, 0.3),
+    "system": (build.GUEST, 1.5),
+    "hostile": (build.GUEST, 2.1),
+    "http": (build.GUEST, 1.5),
     "boards": (build.GUEST, 2.2),
-    "heal": (build.GUEST, 2.4),
-    "matrix": (build.GUEST, 2.8),
+    "heal": (build.GUEST, 2.2),
+    "matrix": (build.GUEST, 3.0),
     "bench": (build.GUEST, 1.2),
 }
 EXPLANATION_LINES = 12  # of what follows a failed case
