@@ -57,10 +57,10 @@ static struct sk_net *pairs(struct sk_socket **ends, uint32_t count)
 {
     struct sk_net *net = session(count + 1);
     struct sk_socket *listener;
-    if (net == NULL ||
-        sk_tcp_listen(net, sk_net_loopback(0), count / 2, test_deadline(), &listener) != SK_OK) {
+    if (net == NULL) {
         return NULL;
     }
+    must(sk_tcp_listen(net, sk_net_loopback(0), count / 2, test_deadline(), &listener));
     struct sk_net_address address = sk_net_loopback(sk_socket_local(listener).port);
     for (uint32_t i = 0; i < count; i += 2) {
         must(sk_tcp_connect_wait(net, address, test_deadline(), &ends[i]));

@@ -59,7 +59,8 @@ status_t sk_net_open(struct sk_net **net, uint32_t sockets, uint64_t deadline);
 /* How many sockets the session got: as many as asked for, or fewer where memory is short. */
 uint32_t sk_net_capacity(const struct sk_net *net);
 
-/* Closes every socket as sk_socket_close does, and the session. NULL is allowed. */
+/* Closes every socket as sk_socket_close does, but of what a UDP socket has not sent only 64 datagrams
+ * go out, and the session. NULL is allowed. */
 void sk_net_close(struct sk_net *net);
 
 /*

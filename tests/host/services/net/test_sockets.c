@@ -274,8 +274,8 @@ static void a_reader_that_stops_stops_only_its_connection(void **state)
     }
     assert_int_equal(status, SK_PENDING);
     assert_int_equal(total, SK_NET_TX_BYTES + SK_NET_RX_BYTES);
-    assert_true(lwip_stats.memp[MEMP_TCP_SEG]->used <=
-                3); /* most of it waits in the program's memory */
+    /* Most of it waits in the program's memory. */
+    assert_true(lwip_stats.memp[MEMP_TCP_SEG]->used <= 3);
     assert_int_equal(sk_tcp_write_all(other, "fine", 4, SOON), SK_OK);
     expect_text(other_server, "fine");
     while (total > 0) {
